@@ -1,0 +1,66 @@
+"""One-line guards whose messages name the argument, what was found and what was expected."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def require_ndim(tensor: Tensor, name: str, axes: str, *allowed: int) -> None:
+    """Raise ValueError unless `tensor.ndim` is among `allowed`; `axes` spells the layout."""
+    if tensor.ndim not in allowed:
+        raise ValueError(f"{name} must be {axes}, got shape {tuple(tensor.shape)}")
+
+
+def require_shape(tensor: Tensor, name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the shape is exactly `shape`."""
+    if tuple(tensor.shape) != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(tensor.shape)}")
+
+
+def require_state(state: Tensor, name: str, like: Tensor) -> None:
+    """Raise ValueError unless a carried state fits the input in shape, dtype and device.
+
+    A state is never reshaped or zeroed silently: a wrong one is a bug of the caller.
+    """
+    wrong = []
+    if state.shape != like.shape:
+        wrong.append(f"shape {tuple(state.shape)} instead of {tuple(like.shape)}")
+    if state.dtype != like.dtype:
+        wrong.append(f"dtype {state.dtype} instead of {like.dtype}")
+    if state.device != like.device:
+        wrong.append(f"device {state.device} instead of {like.device}")
+    if wrong:
+        raise ValueError(f"{name} has {', '.join(wrong)}; pass None to start from rest")
+
+
+def require_positive(value: float, name: str) -> None:
+    """Raise ValueError unless `value` > 0 (NaN fails)."""
+    if not value > 0:
+        raise ValueError(f"{name} must be positive, got {value!r}")
+
+
+def require_interval(value: float, name: str, low: float, high: float) -> None:
+    """Raise ValueError unless low <= value <= high (NaN fails)."""
+    if not low <= value <= high:
+        raise ValueError(f"{name} must lie in [{low}, {high}], got {value!r}")
+
+
+def require_finite(tensor: Tensor, name: str) -> None:
+    """Raise ValueError if a value is NaN or infinite, and say how many and where the first is."""
+    bad = ~torch.isfinite(tensor)
+    if bool(bad.any()):
+        first = tuple(bad.nonzero()[0].tolist())
+        raise ValueError(
+            f"{name} has {int(bad.sum())} values that are not finite, first at {first}"
+        )
+
+
+def require_same_names(found: Mapping, expected: Mapping, name: str, reference: str) -> None:
+    """Raise ValueError unless two dictionaries have the same keys; name the difference."""
+    missing = sorted(set(expected) - set(found))
+    extra = sorted(set(found) - set(expected))
+    if missing or extra:
+        raise ValueError(
+            f"{name} does not match {reference}: missing {missing}, unexpected {extra}"
+        )

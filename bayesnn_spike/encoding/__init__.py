@@ -1,0 +1,7 @@
+"""Numbers into spike trains: rate, latency and population codes."""
+
+from bayesnn_spike.encoding.latency import Charging as Charging
+from bayesnn_spike.encoding.latency import Linear as Linear
+from bayesnn_spike.encoding.latency import latency as latency
+from bayesnn_spike.encoding.population import population as population
+from bayesnn_spike.encoding.rate import rate as rate

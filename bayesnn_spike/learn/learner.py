@@ -1,0 +1,130 @@
+"""The loop body of all training: draw, run, give credit, step, over the chunks of one batch.
+
+`horizon` is how many time steps one credit spans. None is the whole recording (back-propagation
+through time); h cuts the recording into chunks of h steps with carried, detached states; 1 is the
+papers' online learning, with fresh weights and one step of the rule at every time step.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bayesnn_spike.checks import require_shape
+from bayesnn_spike.learn.credit import credit
+from bayesnn_spike.learn.rule import Rule
+from bayesnn_spike.nn.state import map_state
+from bayesnn_spike.posterior import AbstractPosterior
+from bayesnn_spike.rng import Stream
+from bayesnn_spike.types import Batch, Weights
+
+
+class LearnerState(NamedTuple):
+    """Everything that training carries from batch to batch; tensors only.
+
+    Attributes:
+        rule: the rule's state.
+        seed: int64 scalar, the learner's stream (two's complement of the 64-bit seed).
+        step: int64 scalar, the batches seen.
+    """
+
+    rule: Any
+    seed: Tensor
+    step: Tensor
+
+
+class Info(NamedTuple):
+    """What one update reports.
+
+    Attributes:
+        loss: mean over draws and chunks, a float32 scalar.
+    """
+
+    loss: Tensor
+
+
+class Learner(NamedTuple):
+    """A rule bound to a network and a loss.
+
+    Attributes:
+        init: (stream, params=None) -> LearnerState; params default to the network's own.
+        update: (state, Batch) -> (state, Info), a pure function.
+        posterior: state -> AbstractPosterior.
+    """
+
+    init: Callable[..., LearnerState]
+    update: Callable[[LearnerState, Batch], tuple[LearnerState, Info]]
+    posterior: Callable[[LearnerState], AbstractPosterior]
+
+
+def learner(
+    rule: Rule,
+    network: nn.Module,
+    loss: Callable[[Any, Tensor], Tensor],
+    *,
+    horizon: int | None = None,
+    burn_in: int = 0,
+) -> Learner:
+    """Compose a rule, a network and a loss.
+
+    Args:
+        rule: `learn/rules/`.
+        network: `forward(x [*K, T, B, *in], state) -> (outputs, state)`; all its parameters are
+            learned by the rule, its buffers are fixed.
+        loss: maps (outputs, labels) to `[K]`; `learn/losses.py`.
+        horizon: time steps per credit; None is all.
+        burn_in: time steps run with one draw and without learning at the start of each batch.
+
+    Raises:
+        ValueError: horizon below 1, burn_in below 0, or (at update) a batch with no step left.
+
+    Oracle: tests/learn/test_learner.py.
+    """
+    if horizon is not None and horizon < 1:
+        raise ValueError(f"horizon must be None or at least 1 step, got {horizon}")
+    if burn_in < 0:
+        raise ValueError(f"burn_in must be at least 0 steps, got {burn_in}")
+
+    def init(stream: Stream, params: Weights | None = None) -> LearnerState:
+        if params is None:
+            params = {name: p.detach().clone() for name, p in network.named_parameters()}
+        signed = int.from_bytes(
+            stream.child("learn").seed.to_bytes(8, "little"), "little", signed=True
+        )
+        return LearnerState(
+            rule.init(params, stream.child("init")),
+            torch.tensor(signed),
+            torch.zeros((), dtype=torch.int64),
+        )
+
+    def update(state: LearnerState, batch: Batch) -> tuple[LearnerState, Info]:
+        spikes, labels = batch
+        require_shape(labels, "batch.labels", (spikes.shape[1],))
+        steps = len(spikes)
+        if burn_in >= steps:
+            raise ValueError(
+                f"burn_in {burn_in} leaves nothing of {steps} time steps to learn from"
+            )
+        stream = Stream(int(state.seed) % (1 << 64)).child(int(state.step))
+        inner, carried, losses = state.rule, None, []
+        if burn_in:
+            weights = rule.draw(inner, stream.child("burn_in")).weights
+            with torch.no_grad():
+                _, carried = functional_call(network, weights, (spikes[:burn_in], None))
+            carried = map_state(torch.Tensor.detach, carried)
+        span = steps - burn_in if horizon is None else horizon
+        for chunk, start in enumerate(range(burn_in, steps, span)):
+            drawn = rule.draw(inner, stream.child(chunk))
+            cost, carried = credit(
+                network, loss, drawn, spikes[start : start + span], labels, carried
+            )
+            inner = rule.step(inner, drawn, cost)
+            losses.append(cost.losses.mean())
+        return (
+            LearnerState(inner, state.seed.clone(), state.step + 1),
+            Info(torch.stack(losses).mean()),
+        )
+
+    return Learner(init, update, lambda state: rule.posterior(state.rule))

@@ -1,0 +1,75 @@
+"""Losses: outputs of the network and labels to one value a draw, the mean over the batch.
+
+The time reduction decides what one example's likelihood is. `RateCrossEntropy` scores one softmax
+of the time-averaged readout: one scored step. `StepCrossEntropy` scores every step: its mean over T
+is 1/T of the log-likelihood, which `Temperature` has to know.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True)
+class RateCrossEntropy:
+    """Cross-entropy of softmax(mean over time of the readout)."""
+
+    def __call__(self, readout: Tensor, labels: Tensor) -> Tensor:
+        """Map `[*K, T, B, C]` and `[B]` to `[K]`."""
+        return _cross_entropy(class_logits(readout).mean(-3), labels)
+
+    def scored_steps(self, steps: int) -> int:
+        """Terms of one example's log-likelihood: 1."""
+        return min(1, steps)
+
+
+@final
+@dataclass(frozen=True)
+class StepCrossEntropy:
+    """Cross-entropy of softmax(readout) at every time step, averaged over time."""
+
+    def __call__(self, readout: Tensor, labels: Tensor) -> Tensor:
+        """Map `[*K, T, B, C]` and `[B]` to `[K]`."""
+        logits = class_logits(readout)
+        steps = logits.shape[-3]
+        flat = logits.flatten(-3, -2)  # [*K, T * B, C]
+        return _cross_entropy(flat, labels.repeat(steps))
+
+    def scored_steps(self, steps: int) -> int:
+        """Terms of one example's log-likelihood: T."""
+        return steps
+
+
+@final
+@dataclass(frozen=True)
+class Local:
+    """The sum of a loss over the readouts of all blocks (`nn.LocalReadouts`)."""
+
+    loss: RateCrossEntropy | StepCrossEntropy = StepCrossEntropy()
+
+    def __call__(self, readouts: tuple[Tensor, ...], labels: Tensor) -> Tensor:
+        """Map a tuple of `[*K, T, B, C]` and `[B]` to `[K]`."""
+        return torch.stack([self.loss(readout, labels) for readout in readouts]).sum(0)
+
+    def scored_steps(self, steps: int) -> int:
+        """As the inner loss; the sum over blocks is part of the loss, not of the data."""
+        return self.loss.scored_steps(steps)
+
+
+def class_logits(readout: Tensor) -> Tensor:
+    """`[..., C]` as it is; one readout unit `[..., 1]` becomes the two-class logits (0, r)."""
+    if readout.shape[-1] == 1:
+        return torch.cat([torch.zeros_like(readout), readout], -1)
+    return readout
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """`[*K, N, C]` and `[N]` to `[K]`."""
+    logits = logits if logits.ndim == 3 else logits[None]
+    draws, count, _ = logits.shape
+    flat = F.cross_entropy(logits.flatten(0, 1), labels.repeat(draws), reduction="none")
+    return flat.view(draws, count).mean(1)

@@ -1,0 +1,9 @@
+"""Layers that carry the leading axes `[*K, T, B]`, and the container that threads state."""
+
+from bayesnn_spike.nn.layers import Conv2d as Conv2d
+from bayesnn_spike.nn.layers import Flatten as Flatten
+from bayesnn_spike.nn.layers import Fold as Fold
+from bayesnn_spike.nn.layers import Linear as Linear
+from bayesnn_spike.nn.local import LocalReadouts as LocalReadouts
+from bayesnn_spike.nn.sequential import Sequential as Sequential
+from bayesnn_spike.nn.state import map_state as map_state

@@ -1,0 +1,7 @@
+"""Operations over the whole time loop, each with a plain reference that is its oracle."""
+
+from bayesnn_spike.ops._dispatch import Implementation as Implementation
+from bayesnn_spike.ops._dispatch import Op as Op
+from bayesnn_spike.ops._dispatch import RefusedError as RefusedError
+from bayesnn_spike.ops._dispatch import explain as explain
+from bayesnn_spike.ops._dispatch import only as only

@@ -1,0 +1,102 @@
+"""Draw binary weights from their logits: the same bit everywhere for (stream, draw, weight)."""
+
+import importlib.util
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops.draw import reference
+from bayesnn_spike.rng import Stream
+
+MAX_DRAWS = 1 << 32
+
+
+def draw_signs(logits: Tensor, *, stream: Stream, draws: int = 1, first: int = 0) -> Tensor:
+    """Draw binary weights: +1 with probability sigmoid(2 logits), else -1.
+
+    Args:
+        logits: `[*shape]`, natural parameters (half log-odds); any floating dtype, used in float32.
+        stream: the parameter's stream; weight i in draw k depends on (stream, k, i) alone.
+        draws: K, the number of draws.
+        first: index of the first draw, so that chunks of a committee join without a seam.
+
+    Returns:
+        `[K, *shape]` of -1 and +1, in the dtype and on the device of `logits`.
+
+    Raises:
+        ValueError: logits hold NaN; draws or first are negative or reach beyond 2^32.
+
+    Source: ops/draw/README.md. Oracle: tests/ops/test_draw.py.
+    """
+    _require_draws(draws, first)
+    return _SIGNS(logits, key=stream.key, draws=draws, first=first)
+
+
+def random_bits(
+    shape: tuple[int, ...], *, stream: Stream, draws: int = 1, first: int = 0, device: Any = "cpu"
+) -> Tensor:
+    """Return the 31-bit words behind `draw_signs`.
+
+    Returns:
+        `[K, *shape]` int32 in [0, 2^31).
+    """
+    _require_draws(draws, first)
+    return _BITS(tuple(shape), key=stream.key, draws=draws, first=first, device=device)
+
+
+def logistic_noise(bits: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Turn words into noise delta = 0.5 log(u / (1 - u)), u = (bits + 0.5) / 2^31, always finite.
+
+    2 delta is logistic; `logits + delta > 0` has probability sigmoid(2 logits).
+    """
+    count = bits.to(torch.float64) + 0.5
+    return (0.5 * (count.log() - (2.0**31 - count).log())).to(dtype)
+
+
+def _require_draws(draws: int, first: int) -> None:
+    if draws < 0 or first < 0 or first + draws > MAX_DRAWS:
+        raise ValueError(
+            f"draws {first} to {first + draws} do not fit: both counts are at least 0 "
+            "and the last draw is below 2^32 (one Philox counter word)"
+        )
+
+
+def _cpu(name: str) -> Any:
+    def load() -> Any:
+        from bayesnn_spike.ops.draw import cpu
+
+        return getattr(cpu, name)
+
+    return load
+
+
+def _cpu_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
+    device = torch.device(device) if device is not None else target.device
+    reasons = []
+    if device.type != "cpu":
+        reasons.append(f"needs tensors on the cpu, got {device}")
+    if importlib.util.find_spec("numba") is None:
+        reasons.append("numba is not installed")
+    return reasons
+
+
+def _never(*_: Any, **__: Any) -> list[str]:
+    return []
+
+
+_SIGNS = Op(
+    "draw_signs",
+    (
+        Implementation("cpu", _cpu("draw_signs"), _cpu_refuses),
+        Implementation("reference", lambda: reference.draw_signs, _never),
+    ),
+)
+_BITS = Op(
+    "random_bits",
+    (
+        Implementation("cpu", _cpu("random_bits"), _cpu_refuses),
+        Implementation("reference", lambda: reference.random_bits, _never),
+    ),
+)

@@ -1,0 +1,147 @@
+"""Run sampled networks over examples, in chunks that fit a byte budget."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bayesnn_spike.checks import require_positive
+from bayesnn_spike.learn.losses import class_logits
+from bayesnn_spike.posterior import AbstractPosterior
+from bayesnn_spike.predict.how import Committee, Ensemble, How, MeanParameter, Mode, Vote
+from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
+from bayesnn_spike.predict.predictive import Predictive
+from bayesnn_spike.rng import Stream
+from bayesnn_spike.types import Weights
+
+
+@torch.no_grad()
+def predict(
+    network: nn.Module,
+    posterior: AbstractPosterior,
+    spikes: Tensor,
+    *,
+    stream: Stream,
+    how: How = Committee(),
+    pooling: Pooling = SoftmaxOfRate(),
+    burn_in: int = 0,
+    batch_size: int = 256,
+    max_bytes: int = 256 * 2**20,
+) -> Predictive:
+    """Predict class probabilities for `spikes [T, N, *in]`.
+
+    Args:
+        network: `forward(x, state) -> (readout [*K, T, B, C] or a tuple of them, state)`; of a
+            tuple, the last readout decides.
+        posterior: anything with `.sample`, `.mode` and `.mean`.
+        spikes: `[T, N, *in]`, any dtype; each batch becomes float32.
+        stream: draws the networks.
+        how: Committee(draws) (default), Ensemble(draws), Vote(draws), Mode() or MeanParameter().
+        pooling: order of softmax and means.
+        burn_in: first time steps left out of the readout.
+        batch_size: examples at a time.
+        max_bytes: bound of weights and activations held for one chunk of draws; at least one draw
+            runs. The chunking changes no draw.
+
+    Returns:
+        Predictive with members `[K, N, C]`.
+
+    Raises:
+        ValueError: a count below 1, or burn_in that leaves no step.
+
+    Oracle: tests/predict/test_predict.py.
+    """
+    require_positive(batch_size, "batch_size")
+    require_positive(max_bytes, "max_bytes")
+    if not 0 <= burn_in < len(spikes):
+        raise ValueError(f"burn_in {burn_in} leaves nothing of {len(spikes)} time steps")
+    # A module in training mode would drop units or update batch statistics while predicting.
+    training = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        rows = []
+        for index, batch in enumerate(spikes.split(batch_size, dim=1)):
+            draws = _draws(posterior, how, stream, index)
+            rows.append(_members(network, draws, batch.float(), pooling, burn_in, max_bytes))
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+    members = torch.cat(rows, dim=1)  # log-probabilities [K, N, C]
+    probabilities = members.exp()
+    if isinstance(how, Vote):
+        votes = nn.functional.one_hot(members.argmax(-1), members.shape[-1])
+        return Predictive(votes.double().mean(0).float(), probabilities, "share of votes")
+    return Predictive(pooling.pool(members), probabilities, pooling.formula)
+
+
+def _draws(
+    posterior: AbstractPosterior, how: How, stream: Stream, batch: int
+) -> tuple[int, Callable[[int, int], Weights]]:
+    """The number of networks, and a function (first, count) that makes them."""
+    match how:
+        case Committee(draws) | Vote(draws):
+            return draws, lambda first, count: posterior.sample(count, stream, first=first)
+        case Ensemble(draws):
+            fresh = stream.child("batch", batch)
+            return draws, lambda first, count: posterior.sample(count, fresh, first=first)
+        case Mode():
+            return 1, lambda first, count: posterior.mode()
+        case MeanParameter():
+            return 1, lambda first, count: posterior.mean()
+
+
+def _members(
+    network: nn.Module,
+    draws: tuple[int, Callable[[int, int], Weights]],
+    spikes: Tensor,
+    pooling: Pooling,
+    burn_in: int,
+    max_bytes: int,
+) -> Tensor:
+    """Log-probabilities `[K, B, C]` of one batch; the first draw measures what one costs."""
+    total, sample = draws
+    meter = _Meter(network)
+    first = sample(0, 1)
+    with meter:
+        rows = [_run(network, first, spikes, pooling, burn_in)]
+    size = meter.largest + sum(w.numel() * w.element_size() for w in first.values())
+    chunk = max(1, int(max_bytes // max(size, 1)))
+    for start in range(1, total, chunk):
+        weights = sample(start, min(chunk, total - start))
+        rows.append(_run(network, weights, spikes, pooling, burn_in))
+    return torch.cat(rows)
+
+
+def _run(
+    network: nn.Module, weights: Weights, spikes: Tensor, pooling: Pooling, burn_in: int
+) -> Tensor:
+    readout, _ = functional_call(network, weights, (spikes, None))
+    if isinstance(readout, tuple):
+        readout = readout[-1]
+    readout = readout if readout.ndim == 4 else readout[None]
+    return pooling.members(class_logits(readout[:, burn_in:]))
+
+
+class _Meter:
+    """Bytes of the largest pair of consecutive layer outputs, which live at the same time."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.largest, self._before = network, 0, 0
+
+    def __enter__(self) -> "_Meter":
+        leaves = [m for m in self.network.modules() if not list(m.children())]
+        self._hooks = [m.register_forward_hook(self._measure) for m in leaves]
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _measure(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        values = output[0] if isinstance(output, tuple) else output
+        size = values.numel() * values.element_size()
+        # The time loop keeps about three maps of a layer alive (current, steps, spikes).
+        self.largest = max(self.largest, self._before + 3 * size)
+        self._before = size

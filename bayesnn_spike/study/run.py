@@ -1,0 +1,115 @@
+"""A whole study: its cells, its summary. `bayesnn-spike study run` is this and a table.
+
+    config = load_config(Path("studies/rules_on_digits"))
+    outcome = run_study(config, Path("runs/rules_on_digits"), resume=True)
+    outcome.summary["rows"]
+
+Oracle: tests/study/test_run.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from bayesnn_spike.io import atomic_write_text
+from bayesnn_spike.study.cell import Work
+from bayesnn_spike.study.config import StudyConfig, parse_config
+from bayesnn_spike.study.data import divide, load_data
+from bayesnn_spike.study.errors import StudyError
+from bayesnn_spike.study.grid import Cell, cells
+from bayesnn_spike.study.pool import Failure, cores, run_cells
+from bayesnn_spike.study.progress import Progress
+from bayesnn_spike.study.resume import unfinished
+from bayesnn_spike.study.summary import summarise, write_summary
+from bayesnn_spike.study.yaml_file import dump_yaml, read_yaml
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """What a study ended with.
+
+    Attributes:
+        summary: what `summary.json` holds, or None where no seed of any rule is finished.
+        failures: the cells that failed.
+        ran: how many cells were run now; the others were finished before.
+    """
+
+    summary: dict[str, Any] | None
+    failures: list[Failure]
+    ran: int
+
+
+def run_study(
+    config: StudyConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    workers: int | None = None,
+    root: Path | None = None,
+    command: str = "",
+    quiet: bool = False,
+) -> Outcome:
+    """Run all unfinished cells of a study and write its summary.
+
+    Args:
+        config: the study.
+        out: its output folder.
+        resume: keep the cells that are finished there.
+        workers: processes; default one a core.
+        root: folder of the data sets, or None for the user's cache.
+        command: noted in the summary.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError: finished cells are there without `resume`, or were made with other settings.
+        DataSetError: data are missing; nothing was run then.
+        KeyboardInterrupt: finished cells are complete on disk.
+    """
+    left = unfinished(cells(config), out, resume=resume)
+    prepare(left, root)
+    write_config(config, out)
+    work = Work(out, root, config.predict.batch_size)
+    failures = run_cells(
+        left, work, workers=workers or cores(), progress=Progress(config.study, quiet=quiet)
+    )
+    try:
+        summary = summarise(config, out, command=command)
+    except StudyError:
+        if not failures:
+            raise
+        return Outcome(None, failures, len(left))  # nothing finished: the failures say why
+    write_summary(out, summary)
+    return Outcome(summary, failures, len(left))
+
+
+def prepare(left: Sequence[Cell], root: Path | None) -> None:
+    """Load and divide every data set once, so that what is missing or wrong shows before training.
+
+    Also fills the cache, which the workers then only read.
+    """
+    seen = set()
+    for cell in left:
+        key = (cell.data, cell.fold)
+        if key not in seen:
+            seen.add(key)
+            divide(load_data(cell.settings["data"], root), cell.settings)
+
+
+def write_config(config: StudyConfig, out: Path) -> None:
+    """Keep the whole configuration, defaults filled in, beside the results."""
+    atomic_write_text(out / "config.yaml", dump_yaml(config.model_dump(mode="json")))
+
+
+def read_config(out: Path) -> StudyConfig:
+    """Return the configuration that a study's output folder was made with.
+
+    Raises:
+        StudyError: the folder is no output of a study.
+        ConfigError: its configuration is of another version of the package.
+    """
+    path = out / "config.yaml"
+    if not path.is_file() or not (out / "cells").is_dir():
+        raise StudyError(f"{out}: no output of `study run`: config.yaml or cells/ is missing")
+    return parse_config(read_yaml(path), where=str(path))

@@ -1,0 +1,46 @@
+"""What the reader tests ask again and again."""
+
+from pathlib import Path
+
+import pytest
+
+from bayesnn_spike.events import EventFileError, EventStream
+from tests.events.formats import Event
+
+
+def listed(stream: EventStream) -> list[Event]:
+    """The events of a stream as a list."""
+    columns = (stream.t_us, stream.x, stream.y, stream.p)
+    return [Event(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+
+
+def put(path: Path, raw: bytes) -> Path:
+    """Write the bytes and return the path."""
+    path.write_bytes(raw)
+    return path
+
+
+def refusal(read, path: Path) -> EventFileError:
+    """The refusal of a file, after checking that it says all it should."""
+    with pytest.raises(EventFileError) as caught:
+        read(path)
+    error = caught.value
+    assert error.path == path
+    for part in (str(path), error.found, error.expected):
+        assert part
+        assert part in str(error)
+    if isinstance(error.offset, int):
+        assert 0 <= error.offset <= path.stat().st_size
+        assert f"byte {error.offset}:" in str(error)
+    else:
+        assert error.offset in str(error)
+    return error
+
+
+def read_or_refused(read, path: Path) -> EventStream | None:
+    """The stream, or None if the file is refused; any other exception is a failure."""
+    try:
+        return read(path)
+    except EventFileError:
+        refusal(read, path)
+        return None
