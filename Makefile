@@ -21,7 +21,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(STUDY_STAMP) ## install, compare the learning rules on real digits, print the table
-	$(BIN)/bayesnn-spike study run studies/rules_on_digits --seeds $(SEEDS)
+	$(BIN)/bayesnn-spike study run studies/rules_on_digits --seeds $(SEEDS) --resume
 
 test: lint ## install, run lint and the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)

@@ -3,12 +3,17 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from bayesnn_spike.rng import Stream
 
 torch.set_num_threads(1)
+
+# The same examples on every machine and run, and no verdict that depends on how busy it is.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def find_shared_data() -> Path | None:

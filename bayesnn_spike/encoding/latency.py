@@ -1,6 +1,6 @@
 """Latency code: every value fires once at most, the larger the earlier.
 
-Oracle: tests/encoding/test_encoding_latency.py.
+Oracle: tests/encoding/test_latency.py.
 """
 
 from dataclasses import dataclass

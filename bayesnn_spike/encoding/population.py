@@ -1,6 +1,6 @@
 """Population code: a number in [0, 1] as the rates of a few units with cosine tuning curves.
 
-Oracle: tests/encoding/test_encoding_population.py.
+Oracle: tests/encoding/test_population.py.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Rate code: one Bernoulli spike per value and time step.
 
-Oracle: tests/encoding/test_encoding_rate.py.
+Oracle: tests/encoding/test_rate.py.
 """
 
 import numpy as np

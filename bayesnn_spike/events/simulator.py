@@ -1,135 +1,35 @@
 """An event camera looking at a still image while it is moved by saccades.
 
 A pixel compares its log intensity with the value it remembers from its last event. Where the
-difference reaches the pixel's own threshold it fires, ON for brighter and OFF for darker, is held in
-reset for the refractory time, and then remembers the intensity of that moment. Thresholds
-differ from pixel to pixel (mismatch), and pixels fire by themselves now and then (noise events).
+difference reaches the pixel's own threshold it fires, ON for brighter and OFF for darker, is held
+in reset for the refractory time, and then remembers the intensity of that moment. Thresholds differ
+from pixel to pixel (mismatch), and pixels fire by themselves now and then (noise events).
 
 Everything that decides an event is an integer, so that all machines agree on it: image positions in
-1/256 of an image pixel, bilinear intensities in 1/256 of a grey level, log intensities from a table in
-units of 2^-16, thresholds and noise from raw Philox words. The table is made with decimal arithmetic,
-which is correctly rounded everywhere; the C library's `log` is not asked.
+1/256 of an image pixel, bilinear intensities in 1/256 of a grey level, log intensities from a table
+in units of 2^-16, thresholds and noise from raw Philox words. The table is made with decimal
+arithmetic, which is correctly rounded everywhere; the C library's `log` is not asked.
 
-Source: Lichtsteiner et al. (2008), doi:10.1109/JSSC.2007.914337, for the pixel; Orchard et al. (2015),
-    doi:10.3389/fnins.2015.00437, for the recording of N-MNIST under three saccades.
+Source: Lichtsteiner et al. (2008), doi:10.1109/JSSC.2007.914337, for the pixel; Orchard et al.
+    (2015), doi:10.3389/fnins.2015.00437, for the recording of N-MNIST under three saccades.
 Oracle: tests/events/test_simulator.py.
 """
 
-from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
-from typing import final
+from itertools import pairwise
 
 import numpy as np
 
+from bayesnn_spike.events.camera import POSITION_UNIT, Camera, Saccades, Scene
 from bayesnn_spike.events.stream import EventStream
 from bayesnn_spike.rng import Stream
 
 LOG_SCALE = 1 << 16
 """Log intensities are stored in units of 2^-16."""
 
-_POSITION = 256
 _CHUNK = 64
-
-
-@final
-@dataclass(frozen=True)
-class Camera:
-    """The sensor.
-
-    Args:
-        width: pixels per row.
-        height: rows.
-        threshold: change of log intensity that makes an event.
-        mismatch: standard deviation of the threshold between pixels, drawn for ON and OFF apart.
-        noise_hz: mean rate of noise events per pixel.
-        refractory_us: dead time after an event, at least one time step.
-        step_us: time step of the simulation; event times are interpolated inside it.
-        dark: intensity of black, as a share of white.
-    """
-
-    width: int = 16
-    height: int = 16
-    threshold: float = 0.3
-    mismatch: float = 0.04
-    noise_hz: float = 1.0
-    refractory_us: int = 2000
-    step_us: int = 1000
-    dark: float = 0.2
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.height, self.step_us) < 1:
-            raise ValueError("a camera needs pixels and a time step of at least 1 us")
-        if self.refractory_us < self.step_us:
-            raise ValueError(
-                f"refractory_us ({self.refractory_us}) must be at least step_us ({self.step_us}): "
-                "a pixel fires once per time step at most"
-            )
-        # Four standard deviations, the largest the draw can give is 3.5: thresholds stay positive.
-        if not self.threshold > 4 * self.mismatch >= 0 or not self.noise_hz >= 0:
-            raise ValueError(
-                "a camera needs threshold > 4 mismatch >= 0 and noise_hz >= 0, got "
-                f"{self.threshold}, {self.mismatch}, {self.noise_hz}"
-            )
-        if not 0 < self.dark <= 1:
-            raise ValueError(f"dark must be in (0, 1], got {self.dark}")
-
-
-@final
-@dataclass(frozen=True)
-class Saccades:
-    """The path of the gaze: straight lines between corners, at constant speed, and back.
-
-    Args:
-        corners: gaze at the corners (x, y), in sensor pixels; the path starts at the first one,
-            visits the others and returns to it.
-        leg_us: time for each line. The default triangle takes 306 ms.
-    """
-
-    corners: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 2.0), (2.0, 0.0))
-    leg_us: int = 102_000
-
-    def __post_init__(self) -> None:
-        if len(self.corners) < 2 or self.leg_us < 1:
-            raise ValueError("saccades need at least two corners and a duration")
-
-    @property
-    def duration_us(self) -> int:
-        """Length of the whole path."""
-        return self.leg_us * len(self.corners)
-
-    def positions(self, step_us: int) -> np.ndarray:
-        """Return `[steps + 1, 2]` gaze (x, y) in 1/256 sensor pixel, int64, rounded down."""
-        corners = np.array([[round(c * _POSITION) for c in corner] for corner in self.corners])
-        times = np.arange(self.duration_us // step_us + 1) * step_us
-        leg, into = times // self.leg_us, times % self.leg_us
-        start = corners[leg % len(corners)]
-        stop = corners[(leg + 1) % len(corners)]
-        return start + (stop - start) * into[:, None] // self.leg_us
-
-
-@final
-@dataclass(frozen=True)
-class Scene:
-    """How an image lies before the camera.
-
-    Args:
-        levels: largest grey value (white); 0 is black, as is everything around the image.
-        pixels: sensor pixels per image pixel.
-        jitter: every recording's image is moved by a random offset of up to this many sensor
-            pixels in x and y.
-    """
-
-    levels: int = 16
-    pixels: float = 1.5
-    jitter: float = 0.25
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.levels <= 255 or not self.pixels > 0 or not self.jitter >= 0:
-            raise ValueError(
-                "a scene needs levels in [1, 255], pixels > 0 and jitter >= 0, got "
-                f"{self.levels}, {self.pixels}, {self.jitter}"
-            )
+"""Recordings made together: bounds the memory, changes nothing else."""
 
 
 def simulate(
@@ -175,13 +75,12 @@ def log_table(levels: int, dark: float) -> np.ndarray:
 
     black is `round(dark levels 256)`. int64, read-only.
     """
-    white = levels * _POSITION
+    white = levels * POSITION_UNIT
     black = max(1, round(dark * white))
-    context = Context(prec=25)
-    table = [
-        int((Decimal(value).ln(context) * LOG_SCALE).to_integral_value())
-        for value in range(black, black + white + 1)
-    ]
+    # A context of our own: the caller's could have any precision and rounding.
+    context, scale = Context(prec=25, rounding=ROUND_HALF_EVEN), Decimal(LOG_SCALE)
+    logs = (Decimal(value).ln(context) for value in range(black, black + white + 1))
+    table = [int(context.multiply(log, scale).to_integral_value(context=context)) for log in logs]
     array = np.array(table, dtype=np.int64)
     array.setflags(write=False)
     return array
@@ -226,15 +125,17 @@ def _record(
 
 def _offset(stream: Stream, jitter: float) -> np.ndarray:
     """Return a uniform image offset (x, y) in 1/256 sensor pixel."""
-    reach = round(jitter * _POSITION)
+    reach = round(jitter * POSITION_UNIT)
     words = stream.child("offset").numpy().bit_generator.random_raw(2) >> np.uint64(40)
     return (words.astype(np.int64) * (2 * reach + 1) >> 24) - reach
 
 
 def _thresholds(camera: Camera, stream: Stream) -> np.ndarray:
     """Return `[2, pixels]` thresholds, OFF then ON: nominal plus mismatch, in 2^-16."""
-    words = stream.child("thresholds").numpy().bit_generator.random_raw(
-        8 * camera.width * camera.height
+    words = (
+        stream.child("thresholds")
+        .numpy()
+        .bit_generator.random_raw(8 * camera.width * camera.height)
     )
     uniform = (words >> np.uint64(48)).astype(np.int64).reshape(2, -1, 4)
     # The sum of four uniform words has variance 4 / 12: nearly normal, at most 3.5 deviations.
@@ -262,12 +163,12 @@ def _log_frames(
 
 def _weights(shift: np.ndarray, sensor: int, image: int, pixels: float) -> np.ndarray:
     """Return bilinear weights `[recordings, steps, sensor, image]` in 1/256, along one axis."""
-    scale = round(pixels * _POSITION)
+    scale = round(pixels * POSITION_UNIT)
     # Centre of a sensor pixel, from the middle of the sensor, seen under the gaze.
-    place = (2 * np.arange(sensor) + 1 - sensor) * (_POSITION // 2) + shift[..., None]
-    place = place * _POSITION // scale + (image - 1) * (_POSITION // 2)
-    distance = np.abs(place[..., None] - _POSITION * np.arange(image))
-    return np.maximum(_POSITION - distance, 0).astype(np.float32)
+    place = (2 * np.arange(sensor) + 1 - sensor) * (POSITION_UNIT // 2) + shift[..., None]
+    place = place * POSITION_UNIT // scale + (image - 1) * (POSITION_UNIT // 2)
+    distance = np.abs(place[..., None] - POSITION_UNIT * np.arange(image))
+    return np.maximum(POSITION_UNIT - distance, 0).astype(np.float32)
 
 
 def _noise(shape: tuple[int, ...], camera: Camera, streams: list[Stream]) -> list[np.ndarray]:
@@ -292,7 +193,7 @@ def _noise(shape: tuple[int, ...], camera: Camera, streams: list[Stream]) -> lis
     together = np.concatenate(parts, axis=1)
     together = together[:, np.argsort(together[0], kind="stable")]
     ends = np.searchsorted(together[0], np.arange(steps + 1))
-    return [together[1:, a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [together[1:, a:b] for a, b in pairwise(ends)]
 
 
 def _streams(
@@ -302,7 +203,7 @@ def _streams(
     events = events[:, np.lexsort((events[1], events[3], events[0]))]
     ends = np.searchsorted(events[0], np.arange(recordings + 1))
     streams = []
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         _, pixel, polarity, when = events[:, first:last]
         y, x = np.divmod(pixel, camera.width)
         size = {"width": camera.width, "height": camera.height}

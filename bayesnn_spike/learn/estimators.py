@@ -1,7 +1,7 @@
 """Estimators of grad_mu E_q[L] for Bernoulli weights, as values.
 
-Each has `draw(logits, stream) -> Draw` and `gradient(logits, draw, credit) -> {name: [*shape]}`, the
-estimate averaged over the K draws. grad_mu is the natural gradient in the logits.
+Each has `draw(logits, stream) -> Draw` and `gradient(logits, draw, credit) -> {name: [*shape]}`,
+the estimate averaged over the K draws. grad_mu is the natural gradient in the logits.
 
 | estimator | weights it runs | bias |
 | --- | --- | --- |

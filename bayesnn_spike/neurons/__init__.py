@@ -1,4 +1,4 @@
-"""Spiking neurons as modules that keep no state: `forward(current, state=None) -> (spikes, state)`."""
+"""Spiking neurons as modules without state: `forward(current, state=None) -> (spikes, state)`."""
 
 from bayesnn_spike.neurons.lif import IF as IF
 from bayesnn_spike.neurons.lif import LIF as LIF

@@ -95,7 +95,7 @@ class Refractory(nn.Module):
     def forward(
         self, current: Tensor, state: RefractoryState | None = None
     ) -> tuple[Tensor, RefractoryState]:
-        """Map currents `[*K, T, B, *features]` to spikes (pooled maps where asked), and the state."""
+        """Map currents `[*K, T, B, *features]` to spikes (maps pooled where asked), and state."""
         spikes, state, membrane = refractory_fire(
             current,
             state,

@@ -76,7 +76,7 @@ def only(name: str) -> Iterator[None]:
 
 
 def explain(op: Op, *args: Any, **kwargs: Any) -> str:
-    """Say, a line each, which implementation would run on these arguments and why not the others."""
+    """Say, a line each, which implementation would run on these arguments, and why not others."""
     lines, chosen = [], False
     for implementation in op.implementations:
         refusals = implementation.refuses(*args, **kwargs)

@@ -87,9 +87,9 @@ def _draws(
             fresh = stream.child("batch", batch)
             return draws, lambda first, count: posterior.sample(count, fresh, first=first)
         case Mode():
-            return 1, lambda first, count: posterior.mode()
+            return 1, lambda *_: posterior.mode()
         case MeanParameter():
-            return 1, lambda first, count: posterior.mean()
+            return 1, lambda *_: posterior.mean()
 
 
 def _members(

@@ -44,7 +44,7 @@ class Folds(Strict):
         seed: of the partition; the same for all rules and seeds, so that results pair.
         calib: share of the other folds that is kept from training for temperature scaling. With
             0, a fold's temperature is fitted on the predictions of the other folds' networks on
-            their own test folds: it sees no label of the fold that it scales.
+            their own test folds.
     """
 
     kind: Literal["folds"]

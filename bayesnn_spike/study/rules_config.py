@@ -128,7 +128,8 @@ class Rules(Strict):
         try:
             checked = type(settings).model_validate(tree)
         except ValidationError as error:
-            raise plain(error, where=f"rules.{rule} on {data}") from error
+            where = f"rules.{rule} on {data}" if data else f"rules.{rule}"
+            raise plain(error, where=where) from error
         return checked.model_dump(mode="json", exclude={"per_data"})
 
     def require_consistent(self, data: Iterable[str]) -> None:

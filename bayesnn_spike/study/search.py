@@ -24,7 +24,7 @@ from bayesnn_spike.study.progress import Progress
 from bayesnn_spike.study.record import read_predictions, read_record, versions
 from bayesnn_spike.study.resume import cell_folder, unfinished
 from bayesnn_spike.study.run import prepare, write_config
-from bayesnn_spike.study.summary import METRICS, pool, spread
+from bayesnn_spike.study.scores import pool, score
 from bayesnn_spike.study.yaml_file import dump_yaml
 
 
@@ -189,12 +189,10 @@ def _score(trial: Trial, out: Path) -> dict[str, Any]:
     for c in trial.cells:
         scored = read_predictions(cell_folder(out, c))["test"]
         by_seed.setdefault(c.seed, []).append(scored)
-    values: dict[str, list[float]] = {name: [] for name in METRICS}
+    pooled = []
     for tests in by_seed.values():
-        probs = [t.modes.get("committee", t.modes.get("mode")).probs for t in tests]
-        pooled, labels = pool(tests, probs)
-        for name, metric in METRICS.items():
-            values[name].append(float(metric(pooled, labels)))
+        modes = [test.modes.get("committee", test.modes.get("mode")) for test in tests]
+        probs, labels = pool(tests, [mode.probs for mode in modes])
+        pooled.append(probs)
     seconds = float(np.mean([read_record(cell_folder(out, c))["seconds"] for c in trial.cells]))
-    metrics = {name: spread(numbers) for name, numbers in values.items()}
-    return {**entry, "metrics": metrics, "seconds": seconds}
+    return {**entry, "metrics": score(np.stack(pooled), labels), "seconds": seconds}

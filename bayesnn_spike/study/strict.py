@@ -40,9 +40,9 @@ def plain(error: ValidationError, *, where: str) -> ConfigError:
     """
     lines = []
     for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+        path = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         simple = isinstance(problem["input"], str | int | float | bool)
         got = f", got {problem['input']!r}" if simple else ""
-        lines.append(f"{path}: {message}{got}")
+        lines.append(f"{path}: {message}{got}" if path else f"{message}{got}")
     return ConfigError(f"{where}: " + "\n  ".join(lines))

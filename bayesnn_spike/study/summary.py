@@ -13,15 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from bayesnn_spike.calibration import (
-    accuracy,
-    brier,
-    ece,
-    ece_noise_floor,
-    fit_temperature,
-    nll,
-    pool_folds,
-)
+from bayesnn_spike.calibration import ece_noise_floor, fit_temperature
 from bayesnn_spike.io import atomic_write_text
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.compare import comparisons
@@ -30,11 +22,10 @@ from bayesnn_spike.study.errors import StudyError
 from bayesnn_spike.study.grid import Cell, cells
 from bayesnn_spike.study.record import Scored, read_predictions, read_record, versions
 from bayesnn_spike.study.resume import cell_folder
+from bayesnn_spike.study.scores import METRICS, pool, score, spread
 
 STREAM = Stream(0).child("study", "summary")
 """Of the bootstrap and the noise floor: equal predictions give equal summaries."""
-
-METRICS = {"accuracy": accuracy, "nll": nll, "brier": brier, "ece": ece}
 
 
 @final
@@ -97,7 +88,7 @@ def summarise(config: StudyConfig, out: Path, *, command: str) -> dict[str, Any]
         ),
         "noise_floor": [_floor(row, config.bootstrap) for row in rows],
         "definitions": {
-            name: metric(rows[0].probs[0], rows[0].labels).definition
+            name: metric(rows[0].probs[0], rows[0].labels).definition.split(" (")[0]
             for name, metric in METRICS.items()
         },
     }
@@ -162,7 +153,8 @@ def _temperatures(splits: Sequence[Mapping[str, Scored]], mode: str) -> list[Any
     """Return a temperature for each fold of one seed, or None where nothing can fit one.
 
     It is fitted on the cell's own calib examples. Folds without any use the predictions that the
-    other folds' networks made on their own test folds: no label of the scaled fold is seen.
+    other folds' networks made on their own test folds: the fit sees no label of the scaled fold,
+    though those networks, as always in cross-validation, were trained on it.
     """
     if all("calib" in split for split in splits):
         return [
@@ -179,16 +171,6 @@ def _temperatures(splits: Sequence[Mapping[str, Scored]], mode: str) -> list[Any
     return fitted
 
 
-def pool(tests: Sequence[Scored], probs: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and labels of the test examples of one seed, in a fixed order."""
-    indices = np.concatenate([test.indices for test in tests])
-    # Positions among the scored examples: these need not be the whole data set.
-    place = np.searchsorted(np.sort(indices), indices)
-    sizes = np.cumsum([len(test.indices) for test in tests])[:-1]
-    pooled = pool_folds(zip(np.split(place, sizes), probs, strict=True))
-    return pooled, np.concatenate([test.labels for test in tests])[np.argsort(indices)]
-
-
 def _row(row: Row, probs: np.ndarray) -> dict[str, Any]:
     return {
         "data": row.data,
@@ -196,18 +178,9 @@ def _row(row: Row, probs: np.ndarray) -> dict[str, Any]:
         "predict": row.mode,
         "seeds": len(row.seeds),
         "examples": len(row.labels),
-        "metrics": {
-            name: spread([float(metric(one, row.labels)) for one in probs])
-            for name, metric in METRICS.items()
-        },
+        "metrics": score(probs, row.labels),
         "seconds": spread(row.seconds),
     }
-
-
-def spread(values: Sequence[float] | np.ndarray) -> dict[str, Any]:
-    numbers = [float(value) for value in values]
-    deviation = float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None
-    return {"mean": float(np.mean(numbers)), "std": deviation, "values": numbers}
 
 
 def _floor(row: Row, draws: int) -> dict[str, Any]:

@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bayesnn_spike.events import EventFileError, EventStream
 from tests.events.formats import Event
+
+
+def make(events: list[Event], **sizes: int) -> EventStream:
+    """A stream of these events, on a 34x34 sensor unless said otherwise."""
+    columns = [np.array([e[i] for e in events], dtype=np.int64) for i in range(4)]
+    return EventStream(*columns, **{"width": 34, "height": 34} | sizes)
 
 
 def listed(stream: EventStream) -> list[Event]:

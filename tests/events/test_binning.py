@@ -16,8 +16,8 @@ from bayesnn_spike.events import (
     bin_events,
     readers,
 )
+from tests.events.checks import make
 from tests.events.formats import Event, event_lists
-from tests.events.test_stream import make
 
 FOUR = [Event(0, 0, 0, 0), Event(24, 1, 0, 1), Event(25, 1, 0, 1), Event(99, 2, 3, 1)]
 
@@ -90,7 +90,7 @@ def test_a_grid_pools_and_says_what_it_merged() -> None:
 
 
 def test_edges_are_exact() -> None:
-    """t T / D in floating point puts 6 of these on the wrong side for some sizes; integers do not."""
+    """The microsecond before an edge and the edge itself fall into neighbouring steps."""
     duration, bins = 300_001, 7
     edges = [-(-step * duration // bins) for step in range(1, bins)]
     stream = make(
@@ -177,7 +177,7 @@ def test_bad_requests_are_refused_by_name(options: dict, message: str) -> None:
 
 @pytest.mark.parametrize("maximum", [0, -1, 1.0, True])
 def test_a_bad_maximum_is_refused(maximum: object) -> None:
-    with pytest.raises(EventError, match="Counts.maximum"):
+    with pytest.raises(EventError, match=r"Counts\.maximum"):
         Counts(maximum)
 
 

@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayesnn_spike.events import EventError, EventFileError, EventStream
-from tests.events.checks import listed
+from tests.events.checks import listed, make
 from tests.events.formats import Event, event_lists
-
-
-def make(events: list[Event], **sizes: int) -> EventStream:
-    columns = [np.array([e[i] for e in events], dtype=np.int64) for i in range(4)]
-    return EventStream(*columns, **{"width": 34, "height": 34} | sizes)
 
 
 THREE = [Event(0, 1, 2, 0), Event(5, 3, 4, 1), Event(5, 33, 33, 1)]
@@ -91,7 +86,7 @@ def test_unsigned_times_that_run_backwards_are_seen() -> None:
 
 
 def test_a_list_is_refused() -> None:
-    with pytest.raises(EventError, match="t_us must be .* got a list"):
+    with pytest.raises(EventError, match=r"t_us must be .* got a list"):
         EventStream([1], [1], [1], [1], 4, 4)
 
 

@@ -18,8 +18,11 @@ from bayesnn_spike.events.datasets._folder import cache_folder as cache_folder
 from bayesnn_spike.events.datasets.dataset import DataSetError as DataSetError
 from bayesnn_spike.events.datasets.dataset import SpikeDataset as SpikeDataset
 from bayesnn_spike.events.datasets.digits import load_digits_saccade
+from bayesnn_spike.events.datasets.dvs128 import load_cifar10_dvs, load_mnist_dvs
+from bayesnn_spike.events.datasets.dvs_gesture import load_dvs_gesture
 from bayesnn_spike.events.datasets.images import load_images
 from bayesnn_spike.events.datasets.nmnist import load_nmnist
+from bayesnn_spike.events.datasets.shd import load_shd
 from bayesnn_spike.events.datasets.two_moons import load_two_moons
 
 _LOADERS: dict[str, Callable[..., SpikeDataset]] = {
@@ -28,6 +31,10 @@ _LOADERS: dict[str, Callable[..., SpikeDataset]] = {
     "nmnist": load_nmnist,
     "mnist": partial(load_images, "mnist"),
     "fashion-mnist": partial(load_images, "fashion-mnist"),
+    "dvs-gesture": load_dvs_gesture,
+    "mnist-dvs": load_mnist_dvs,
+    "cifar10-dvs": load_cifar10_dvs,
+    "shd": load_shd,
 }
 
 

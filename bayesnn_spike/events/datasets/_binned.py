@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import file_digest as hash_file
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
@@ -125,7 +126,8 @@ def listing_digest(root: Path, paths: list[Path]) -> str:
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
-    return sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hash_file(file, "sha256").hexdigest()
 
 
 def _limited(source: Source, fingerprint: str, seed: int, limit: int | None) -> np.ndarray:

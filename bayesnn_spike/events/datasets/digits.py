@@ -1,10 +1,10 @@
 """`digits-saccade`: scikit-learn's 1,797 real handwritten digits before a simulated event camera.
 
-The 8x8 images are shown to a 16x16 camera under three saccades, 306 ms in all. The recordings are made
-once and kept in the cache; they are the same on every machine (see `events/simulator.py`).
+The 8x8 images are shown to a 16x16 camera under three saccades, 306 ms in all. The recordings are
+made once and kept in the cache; they are the same on every machine (see `events/simulator.py`).
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI, 1998; CC BY 4.0).
-Oracle: tests/events/datasets/test_dataset_digits.py, which pins the events.
+Oracle: tests/events/datasets/test_digits.py, which pins the events.
 """
 
 import io
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bayesnn_spike.events.camera import Camera, Saccades, Scene
 from bayesnn_spike.events.datasets._binned import Source, Window, build
 from bayesnn_spike.events.datasets._folder import cache_folder
 from bayesnn_spike.events.datasets.dataset import DataSetError, SpikeDataset
 from bayesnn_spike.events.errors import EventFileError
 from bayesnn_spike.events.readers import Recordings, Sensor, read_npz
-from bayesnn_spike.events.simulator import Camera, Saccades, Scene, simulate
+from bayesnn_spike.events.simulator import simulate
 from bayesnn_spike.io import atomic_write_bytes
 from bayesnn_spike.rng import Stream
 

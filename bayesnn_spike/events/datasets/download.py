@@ -1,6 +1,6 @@
 """Downloads, through tonic. It is GPL-3.0 and never imported unless a download is asked for.
 
-Oracle: tests/events/datasets/test_dataset_nmnist.py, with a stand-in for tonic.
+Oracle: tests/events/datasets/test_nmnist.py, with a stand-in for tonic.
 """
 
 from pathlib import Path

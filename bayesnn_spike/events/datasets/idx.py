@@ -4,7 +4,7 @@ Layout: two zero bytes, a type code (8 = unsigned byte), the number of axes, one
 32-bit size per axis, then the bytes in row-major order.
 
 Source: http://yann.lecun.com/exdb/mnist/ (the section on file formats).
-Oracle: tests/events/datasets/test_dataset_images.py.
+Oracle: tests/events/datasets/test_idx.py.
 """
 
 import gzip

@@ -5,7 +5,7 @@ official 60,000. Every image is drawn once: one Bernoulli spike per pixel and ti
 probability pixel / 255. The spikes of an image depend on the seed and its number only, not on which
 other images are loaded.
 
-Oracle: tests/events/datasets/test_dataset_images.py.
+Oracle: tests/events/datasets/test_images.py.
 """
 
 from functools import partial

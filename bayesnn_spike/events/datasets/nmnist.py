@@ -1,10 +1,10 @@
 """`nmnist`: handwritten digits moved by three saccades before an ATIS camera, 34x34.
 
-From the original folders (`Train/0` .. `Train/9`, `Test/0` .. `Test/9`, one `.bin` per recording), or
-from one `.npz` with `labels` and, for the official test set, `split` (0 train, 1 test).
+From the original folders (`Train/0` .. `Train/9`, `Test/0` .. `Test/9`, one `.bin` per recording),
+or from one `.npz` with `labels` and, for the official test set, `split` (0 train, 1 test).
 
 Source: Orchard et al. (2015), doi:10.3389/fnins.2015.00437.
-Oracle: tests/events/datasets/test_dataset_nmnist.py.
+Oracle: tests/events/datasets/test_nmnist.py.
 """
 
 from collections.abc import Mapping
@@ -43,8 +43,8 @@ def load_nmnist(
 ) -> SpikeDataset:
     """Load spikes `[N, bins, 2, 34, 34]`, channel 0 OFF and 1 ON.
 
-    `test` is the official test set and the rest is cut 0.8 / 0.1 / 0.1. For cross-validation over all
-    recordings together take `SpikeDataset.fold`.
+    `test` is the official test set and the rest is cut 0.8 / 0.1 / 0.1. For cross-validation
+    over all recordings together take `SpikeDataset.fold`.
 
     Args:
         root: folder or `.npz`. Default: `nmnist` inside the cache.

@@ -4,7 +4,7 @@ Two interleaved half circles with Gaussian noise, scaled to [0, 1] by the range 
 points, spread by a population code of 10 units per dimension, and drawn once as Bernoulli spikes.
 
 Source: BiSNN, arXiv:2012.08300, and its released code (200 training points, noise 0.1, T = 100).
-Oracle: tests/events/datasets/test_dataset_two_moons.py.
+Oracle: tests/events/datasets/test_two_moons.py.
 """
 
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Straight-through: binary forward, the gradient goes to a real latent as if nothing had happened."""
+"""Straight-through: binary forward, the gradient goes to a real latent as it is."""
 
 from dataclasses import dataclass
 from typing import final

@@ -11,7 +11,7 @@ from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtr
 
 
 class RefractoryState(NamedTuple):
-    """State of the spike-response neuron: R and the spikes of the last step, each one step's shape."""
+    """State of the spike-response neuron: R and the last step's spikes, each one step's shape."""
 
     refractory: Tensor
     spikes: Tensor

@@ -1,0 +1,1 @@
+"""What `bayesnn-spike` does, one file a group of commands. Heavy imports are inside functions."""

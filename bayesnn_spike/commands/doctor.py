@@ -1,0 +1,160 @@
+"""`bayesnn-spike doctor`: what this machine has, and what would run on it."""
+
+import importlib
+import json
+import os
+import platform
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bayesnn_spike.commands.console import FAILED, plain_errors
+
+PACKAGES = {
+    "torch": "needed",
+    "numpy": "needed",
+    "safetensors": "needed",
+    "numba": "fast draws and synapses on the CPU (extra: study)",
+    "pydantic": "studies (extra: study)",
+    "sklearn": "the data set digits-saccade (extra: study)",
+    "matplotlib": "pictures (extra: study)",
+    "plotly": "the HTML page (extra: study)",
+    "h5py": "SHD and SSC files (extra: hdf5)",
+    "netcal": "recalibration (extra: calibration)",
+    "pyro": "inference by Pyro (extra: bayes)",
+    "arviz": "diagnostics (extra: bayes)",
+    "tonic": "downloads of data sets (extra: datasets)",
+    "triton": "kernels on the GPU (comes with CUDA builds of torch)",
+}
+
+
+@plain_errors
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check this machine: versions, threads, cache folder, and which implementations run.
+
+    Exit code 1 if something that is needed does not work; missing optional packages are only
+    listed, with what they are for.
+
+    Example:
+
+      bayesnn-spike doctor
+    """
+    facts = examine()
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+    else:
+        for key, value in facts["machine"].items():
+            typer.echo(f"{key:<12} {value}")
+        typer.echo("packages")
+        for name, entry in facts["packages"].items():
+            typer.echo(f"  {name:<12} {entry['state']:<14} {entry['for']}")
+        typer.echo("implementations (first that refuses nothing runs)")
+        for line in facts["implementations"]:
+            typer.echo(f"  {line}")
+    for problem in facts["problems"]:
+        typer.echo(f"problem: {problem}", err=True)
+    if facts["problems"]:
+        raise typer.Exit(FAILED)
+
+
+def examine() -> dict[str, Any]:
+    """Return machine, packages, implementations and problems."""
+    import torch
+
+    from bayesnn_spike import __version__
+    from bayesnn_spike.events.datasets import cache_folder
+    from bayesnn_spike.study.pool import cores
+
+    packages = {name: {**_state(name), "for": use} for name, use in PACKAGES.items()}
+    problems = [
+        f"{name} cannot be imported: {entry['state']}"
+        for name, entry in packages.items()
+        if entry["for"] == "needed" and not entry["works"]
+    ]
+    cache = cache_folder()
+    reason = _unwritable(cache)
+    if reason:
+        problems.append(
+            f"the cache folder {cache} cannot be written ({reason}); set another one "
+            "with BAYESNN_SPIKE_CACHE"
+        )
+    machine = {
+        "bayesnn_spike": __version__,
+        "python": f"{platform.python_version()} on {platform.platform()}",
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "accelerator": _accelerator(),
+        "cache": f"{cache} ({'not writable' if reason else 'writable'})",
+        "data root": os.environ.get("BAYESNN_SPIKE_DATA", "not set (BAYESNN_SPIKE_DATA)"),
+    }
+    return {
+        "machine": machine,
+        "packages": packages,
+        "implementations": _implementations(),
+        "problems": problems,
+    }
+
+
+def _state(name: str) -> dict[str, Any]:
+    """Import a package and say how that went."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = importlib.import_module(name)
+    except ModuleNotFoundError:
+        return {"works": False, "state": "not installed"}
+    except Exception as error:  # a broken installation can raise anything
+        return {"works": False, "state": f"broken: {type(error).__name__}: {error}"}
+    return {"works": True, "state": str(getattr(module, "__version__", "installed"))}
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Return why the folder cannot be written, or None."""
+    probe = folder / f".probe.{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _accelerator() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none"
+    return f"{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})"
+
+
+def _implementations() -> list[str]:
+    """Say for a small example of each operation which implementation runs, and why not others."""
+    import torch
+
+    from bayesnn_spike.ops import Op, draw, explain, fire, synapse, trace
+
+    sparse = torch.zeros(4, 8, 128)  # [T, B, N] without a spike
+    weight, maps = torch.ones(64, 128), torch.zeros(4, 2, 2, 8, 8)
+    examples = {
+        "draw_signs": ((weight,), {"key": (0, 0), "draws": 2, "first": 0}),
+        "linear": ((sparse, weight, None), {}),
+        "conv2d": ((maps, torch.ones(4, 2, 3, 3), None), {"stride": 1, "padding": 1}),
+    }
+    lines = []
+    for module in (draw, synapse, trace, fire):
+        for op in vars(module).values():
+            if not isinstance(op, Op):
+                continue
+            if op.name in examples:
+                args, options = examples[op.name]
+                lines += explain(op, *args, **options).splitlines()
+            else:
+                lines += [f"{op.name}/{found.name}" for found in op.implementations]
+    return lines

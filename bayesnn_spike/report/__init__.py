@@ -1,0 +1,1 @@
+"""What a reader sees: pictures, tables and the page of a study."""

@@ -1,0 +1,18 @@
+"""Pictures of calibration and uncertainty, as matplotlib `Figure` objects.
+
+They are drawn on the Agg canvas and never touch pyplot, its windows or its global settings.
+"""
+
+from bayesnn_spike.report.figures.curves import Curve as Curve
+from bayesnn_spike.report.figures.curves import committee_curve as committee_curve
+from bayesnn_spike.report.figures.plane import PlaneMap as PlaneMap
+from bayesnn_spike.report.figures.plane import TrainingPoints as TrainingPoints
+from bayesnn_spike.report.figures.plane import uncertainty_map as uncertainty_map
+from bayesnn_spike.report.figures.reliability import ReliabilityPanel as ReliabilityPanel
+from bayesnn_spike.report.figures.reliability import reliability_diagram as reliability_diagram
+from bayesnn_spike.report.figures.reliability import reliability_grid as reliability_grid
+from bayesnn_spike.report.figures.style import png_bytes as png_bytes
+from bayesnn_spike.report.figures.style import save_png as save_png
+from bayesnn_spike.report.figures.uncertainty import (
+    uncertainty_histograms as uncertainty_histograms,
+)
