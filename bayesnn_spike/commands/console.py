@@ -60,11 +60,12 @@ def exit_code(error: Exception) -> int | None:
     from bayesnn_spike.export.values import DescriptionError
     from bayesnn_spike.io import IoError
     from bayesnn_spike.learn.checkpoint import CheckpointError
+    from bayesnn_spike.report.results import ReportError
     from bayesnn_spike.study.errors import ConfigError, StudyError
 
     work = (
         *(ArtifactError, CheckpointError, DataSetError, EventError, EventFileError),
-        *(IoError, SplitError, StudyError, OSError),
+        *(IoError, ReportError, SplitError, StudyError, OSError),
     )
     if isinstance(error, ConfigError | DescriptionError):
         return USAGE

@@ -96,9 +96,7 @@ def run(
     except KeyboardInterrupt:
         fail(f"interrupted; go on with --resume (results so far: {folder})", code=INTERRUPTED)
     if outcome.summary is not None:
-        page = _report(folder)
-        show(outcome.summary)
-        typer.echo(f"summary: {folder / 'summary.json'}\nreport:  {page}")
+        show(folder, outcome.summary)
     _tell_failures(outcome.failures)
 
 
@@ -188,49 +186,53 @@ def report(
     command = json.loads(before.read_text())["command"] if before.is_file() else _command()
     summary = summarise(config, folder, command=command)
     write_summary(folder, summary)
-    page = _report(folder)
-    show(summary)
+    show(folder, summary)
+
+
+def show(folder: Path, summary: dict[str, Any]) -> None:
+    """Build the report, print the scores as a table, and say where everything lies."""
+    from bayesnn_spike.io import atomic_write_text
+    from bayesnn_spike.report import build_report
+    from bayesnn_spike.report.tables import markdown, summary_table
+
+    floors = {(f["data"], f["rule"], f["predict"]): f["ece"] for f in summary["noise_floor"]}
+    table = summary_table(summary["rows"], floors=floors)
+    atomic_write_text(folder / "table.md", markdown(table))
+    page = build_report(folder)
+    console().print(_brief(summary, floors))
     typer.echo(f"summary: {folder / 'summary.json'}\nreport:  {page}")
 
 
-def show(summary: dict[str, Any]) -> None:
-    """Print a summary as a table: a line for each data set, rule and prediction mode."""
+def _brief(summary: dict[str, Any], floors: dict[tuple[str, str, str], float]) -> Any:
+    """Return the table for a terminal of 80 columns; the page has the whole."""
+    from rich import box
     from rich.table import Table
 
-    floors = {
-        (floor["data"], floor["rule"], floor["predict"]): floor["ece"]
-        for floor in summary["noise_floor"]
-    }
-    table = Table(title=summary["study"], title_justify="left")
-    for column in ("data", "rule", "predict"):
+    several = len({row["data"] for row in summary["rows"]}) > 1
+    name = summary["study"] if several else f"{summary['study']}: {summary['rows'][0]['data']}"
+    table = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ["data", "rule"] if several else ["rule"]:
         table.add_column(column, no_wrap=True)
-    for column in ("seeds", "accuracy %", "NLL", "Brier", "ECE", "(floor)", "s"):
+    for column in ("seeds", "acc. %", "NLL", "ECE", "floor", "s"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in summary["rows"]:
-        metrics = row["metrics"]
         key = (row["data"], row["rule"], row["predict"])
         table.add_row(
-            *key,
+            *([row["data"]] if several else []),
+            f"{row['rule']}, {row['predict']}",
             str(row["seeds"]),
-            _number(metrics["accuracy"], 1, scale=100),
-            _number(metrics["nll"], 3),
-            _number(metrics["brier"], 3),
-            _number(metrics["ece"], 3),
+            _number(row["metrics"]["accuracy"], 1, scale=100),
+            _number(row["metrics"]["nll"], 3),
+            _number(row["metrics"]["ece"], 3),
             f"{floors[key]:.3f}",
             f"{row['seconds']['mean']:.1f}",
         )
-    console().print(table)
+    return table
 
 
 def _number(entry: dict[str, Any], digits: int, scale: float = 1) -> str:
     mean = f"{scale * entry['mean']:.{digits}f}"
-    return mean if entry["std"] is None else f"{mean} ± {scale * entry['std']:.{digits}f}"
-
-
-def _report(folder: Path) -> Path:
-    from bayesnn_spike.report import build_report  # noqa
-
-    return build_report(folder)
+    return mean if entry["std"] is None else f"{mean}±{scale * entry['std']:.{digits}f}"
 
 
 def _tell_failures(failures: list[Any]) -> None:

@@ -5,3 +5,4 @@ from bayesnn_spike.encoding.latency import Linear as Linear
 from bayesnn_spike.encoding.latency import latency as latency
 from bayesnn_spike.encoding.population import population as population
 from bayesnn_spike.encoding.rate import rate as rate
+from bayesnn_spike.encoding.rate import rate_rows as rate_rows

@@ -1,7 +1,9 @@
 """Recordings of event cameras: the stream, its readers, and binning that conserves counts.
 
-stream = readers.read("Train/5/00001.bin")
-spikes, report = bin_events(stream, bins=10)     # [T, P, H, W], and where every event went
+    stream = readers.read("Train/5/00001.bin")
+    spikes, report = bin_events(stream, bins=10)     # [T, P, H, W]
+
+Nothing is lost unsaid: a reader refuses a damaged file, and `report` accounts for every event.
 """
 
 from bayesnn_spike.events import readers as readers

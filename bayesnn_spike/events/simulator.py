@@ -73,7 +73,7 @@ def simulate(
 def log_table(levels: int, dark: float) -> np.ndarray:
     """Return `round(2^16 ln(black + i))` for i = 0 .. levels * 256, in 1/256 of a grey level.
 
-    black is `round(dark levels 256)`. int64, read-only.
+    black is `round(dark levels 256)`. int32, read-only.
     """
     white = levels * POSITION_UNIT
     black = max(1, round(dark * white))
@@ -81,7 +81,7 @@ def log_table(levels: int, dark: float) -> np.ndarray:
     context, scale = Context(prec=25, rounding=ROUND_HALF_EVEN), Decimal(LOG_SCALE)
     logs = (Decimal(value).ln(context) for value in range(black, black + white + 1))
     table = [int(context.multiply(log, scale).to_integral_value(context=context)) for log in logs]
-    array = np.array(table, dtype=np.int64)
+    array = np.array(table, dtype=np.int32)
     array.setflags(write=False)
     return array
 
@@ -94,24 +94,24 @@ def _record(
     thresholds: np.ndarray,
     streams: list[Stream],
 ) -> list[EventStream]:
-    """Record a chunk of images together; all arrays are `[recordings, pixels]`."""
+    """Record a chunk of images together; the arrays of a step are `[recordings, pixels]`."""
     offsets = np.stack([_offset(stream, scene.jitter) for stream in streams])
     light = _log_frames(images, camera, saccades, scene, offsets)
     noise = _noise(light.shape, camera, [stream.child("noise") for stream in streams])
-    memory = light[:, 0].copy()
-    ready = np.zeros_like(memory)
+    memory = light[0].copy()
+    ready = np.zeros(memory.shape, dtype=np.int64)
     found = []
-    for step in range(1, light.shape[1]):
+    for step in range(1, len(light)):
         start = (step - 1) * camera.step_us
-        before, now = light[:, step - 1], light[:, step]
+        before, now = light[step - 1], light[step]
         armed, change = ready <= start, now - memory
-        fires = armed & ((change >= thresholds[1]) | (-change >= thresholds[0]))
+        fires = armed & ((change >= thresholds[1]) | (change <= -thresholds[0]))
         who, pixel = np.nonzero(fires)
         polarity = (change[who, pixel] > 0).astype(np.int64)
         sign = 2 * polarity - 1
         # Linear inside the step; from the first instant of it to the last, never beyond.
-        missing = thresholds[polarity, pixel] - sign * (before - memory)[who, pixel]
-        speed = sign * (now - before)[who, pixel]
+        missing = thresholds[polarity, pixel] - sign * (before[who, pixel] - memory[who, pixel])
+        speed = sign * (now[who, pixel] - before[who, pixel])
         when = start + (missing * camera.step_us - 1) // speed
         extra = noise[step - 1]
         extra = extra[:, armed[extra[0], extra[1]] & ~fires[extra[0], extra[1]]]
@@ -141,34 +141,37 @@ def _thresholds(camera: Camera, stream: Stream) -> np.ndarray:
     # The sum of four uniform words has variance 4 / 12: nearly normal, at most 3.5 deviations.
     centred = uniform.sum(axis=2) - 2 * 0xFFFF
     spread = round(camera.mismatch * LOG_SCALE * 3**0.5)
-    return round(camera.threshold * LOG_SCALE) + (centred * spread >> 16)
+    return (round(camera.threshold * LOG_SCALE) + (centred * spread >> 16)).astype(np.int32)
 
 
 def _log_frames(
     images: np.ndarray, camera: Camera, saccades: Saccades, scene: Scene, offsets: np.ndarray
 ) -> np.ndarray:
-    """Return log intensities `[recordings, steps + 1, pixels]`, int64 in 2^-16.
+    """Return log intensities `[steps + 1, recordings, pixels]`, int32 in 2^-16.
 
     Products and sums of whole numbers below 2^24 are exact in float32, in any order.
     """
     gaze = saccades.positions(camera.step_us)
     middle = (gaze.min(axis=0) + gaze.max(axis=0)) // 2
-    shift = (gaze - middle)[None] + offsets[:, None]
+    shift = (gaze - middle)[:, None] + offsets
     rows = _weights(shift[..., 1], camera.height, images.shape[1], scene.pixels)
     columns = _weights(shift[..., 0], camera.width, images.shape[2], scene.pixels)
-    grey = rows @ images[:, None].astype(np.float32) @ columns.swapaxes(-1, -2)
-    index = grey.astype(np.int64).reshape(*grey.shape[:2], -1) >> 8
+    grey = rows @ images.astype(np.float32) @ columns.swapaxes(-1, -2)
+    index = grey.astype(np.int32).reshape(*grey.shape[:2], -1) >> 8
     return log_table(scene.levels, camera.dark)[index]
 
 
 def _weights(shift: np.ndarray, sensor: int, image: int, pixels: float) -> np.ndarray:
-    """Return bilinear weights `[recordings, steps, sensor, image]` in 1/256, along one axis."""
+    """Return bilinear weights `[steps, recordings, sensor, image]` in 1/256, along one axis."""
     scale = round(pixels * POSITION_UNIT)
     # Centre of a sensor pixel, from the middle of the sensor, seen under the gaze.
     place = (2 * np.arange(sensor) + 1 - sensor) * (POSITION_UNIT // 2) + shift[..., None]
     place = place * POSITION_UNIT // scale + (image - 1) * (POSITION_UNIT // 2)
-    distance = np.abs(place[..., None] - POSITION_UNIT * np.arange(image))
-    return np.maximum(POSITION_UNIT - distance, 0).astype(np.float32)
+    centres = (POSITION_UNIT * np.arange(image)).astype(np.float32)
+    weights = place[..., None].astype(np.float32) - centres
+    np.abs(weights, out=weights)
+    np.subtract(POSITION_UNIT, weights, out=weights)
+    return np.maximum(weights, 0, out=weights)
 
 
 def _noise(shape: tuple[int, ...], camera: Camera, streams: list[Stream]) -> list[np.ndarray]:
@@ -176,7 +179,7 @@ def _noise(shape: tuple[int, ...], camera: Camera, streams: list[Stream]) -> lis
 
     Their number is binomial, 1/16 of many slots, which is Poisson but for 6 % of the variance.
     """
-    steps, pixels = shape[1] - 1, shape[2]
+    steps, pixels = shape[0] - 1, shape[2]
     slots = round(16e-6 * camera.noise_hz * pixels * steps * camera.step_us)
     parts = []
     for number, stream in enumerate(streams):

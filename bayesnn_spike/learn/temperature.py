@@ -1,9 +1,10 @@
 """The temperature of a posterior, derived and never bare."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.checks import require_interval
 
 
 @final
@@ -31,10 +32,9 @@ class Temperature:
     tempering: float = 1.0
 
     def __post_init__(self) -> None:
-        require_positive(self.examples, "examples")
-        require_positive(self.scored_steps, "scored_steps")
-        if not self.tempering >= 0:
-            raise ValueError(f"tempering must be at least 0, got {self.tempering!r}")
+        require_interval(self.examples, "examples", 1, math.inf)
+        require_interval(self.scored_steps, "scored_steps", 1, math.inf)
+        require_interval(self.tempering, "tempering", 0, math.inf)
 
     @property
     def rho(self) -> float:

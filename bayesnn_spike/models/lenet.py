@@ -36,7 +36,7 @@ def lenet(
         ValueError: an even kernel, or another number of pools than channels.
 
     Source: kclip/BayesBiSNN model/LeNet.py at paper time (structure only).
-    Oracle: tests/models/test_models.py.
+    Oracle: tests/models/test_lenet.py.
     """
     if kernel % 2 == 0:
         raise ValueError(f"kernel must be odd so that padding keeps the map's size, got {kernel}")
@@ -53,5 +53,5 @@ def lenet(
             )
         )
         before, height, width = after, height // pool, width // pool
-        sizes.append(after * height * width)
+        sizes.append((after, height, width))
     return LocalReadouts(blocks, sizes=sizes, n_out=n_out, stream=stream)

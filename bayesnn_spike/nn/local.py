@@ -21,23 +21,32 @@ class LocalReadouts(nn.Module):
 
     Args:
         blocks: modules `forward(x, state) -> (spikes, state)`.
-        sizes: number of spike outputs of each block (features flattened).
+        sizes: features of each block's spikes: units, or (channels, height, width).
         n_out: readout units C of every block.
         stream: draws the fixed readouts.
 
     The output is a tuple with one `[*K, T, B, C]` a block; the last is the network's decision.
+
+    Raises:
+        ValueError: another number of sizes than of blocks, or (at call) spikes of other features.
     """
 
     def __init__(
-        self, blocks: list[nn.Module], *, sizes: list[int], n_out: int, stream: Stream
+        self,
+        blocks: list[nn.Module],
+        *,
+        sizes: list[int | tuple[int, ...]],
+        n_out: int,
+        stream: Stream,
     ) -> None:
         super().__init__()
         if len(blocks) != len(sizes):
             raise ValueError(f"{len(blocks)} blocks but {len(sizes)} sizes")
         self.blocks = nn.ModuleList(blocks)
-        for index, size in enumerate(sizes):
-            shape = torch.zeros(n_out, size)
-            signs = draw_signs(shape, stream=stream.child("readout", index))[0]
+        self._features = [(size,) if isinstance(size, int) else tuple(size) for size in sizes]
+        for index, features in enumerate(self._features):
+            logits = torch.zeros(n_out, math.prod(features))
+            signs = draw_signs(logits, stream=stream.child("readout", index))[0]
             self.register_buffer(f"readout{index}", signs)
 
     def forward(self, x: Tensor, state: tuple | None = None) -> tuple[tuple[Tensor, ...], Any]:
@@ -48,21 +57,14 @@ class LocalReadouts(nn.Module):
         for index, (block, before) in enumerate(zip(self.blocks, state, strict=True)):
             x, carried = block(x, before)
             after.append(carried)
+            features = self._features[index]
+            if tuple(x.shape[-len(features) :]) != features:
+                raise ValueError(
+                    f"the readout of block {index} takes features {features}, "
+                    f"the spikes are {tuple(x.shape)}"
+                )
             signs = self.get_buffer(f"readout{index}")
-            features = x.reshape(*x.shape[: x.ndim - self._feature_dims(x, signs)], -1)
-            readouts.append(nn.functional.linear(features, signs) / math.sqrt(signs.shape[1]))
+            current = nn.functional.linear(x.flatten(-len(features)), signs)
+            readouts.append(current / math.sqrt(signs.shape[1]))
             x = x.detach()
         return tuple(readouts), tuple(after)
-
-    @staticmethod
-    def _feature_dims(x: Tensor, signs: Tensor) -> int:
-        """How many trailing axes of x make up the readout's inputs."""
-        count, size = 0, 1
-        while size < signs.shape[1] and count < x.ndim:
-            count += 1
-            size *= x.shape[-count]
-        if size != signs.shape[1]:
-            raise ValueError(
-                f"a readout of {signs.shape[1]} inputs does not fit spikes {tuple(x.shape)}"
-            )
-        return count

@@ -30,8 +30,8 @@ class Empirical(AbstractPosterior):
 
     def __post_init__(self) -> None:
         sizes = {name: len(w) for name, w in self.weights.items()}
-        if len(set(sizes.values())) != 1:
-            raise ValueError(f"an ensemble needs leaves of one length, got {sizes}")
+        if len(set(sizes.values())) != 1 or 0 in sizes.values():
+            raise ValueError(f"an ensemble needs leaves of one length, at least 1, got {sizes}")
 
     @property
     def members(self) -> int:

@@ -26,16 +26,16 @@ class Predictive:
 
     def total(self) -> Tensor:
         """Entropy of the members' mean, `[N]`, nats."""
-        return entropy(self.members.mean(0))
+        return entropy(_mean(self.members))
 
     def aleatoric(self) -> Tensor:
         """Mean entropy of the members, `[N]`, nats: what more draws would not settle."""
-        return entropy(self.members).mean(0)
+        return _mean(entropy(self.members))
 
     def epistemic(self) -> Tensor:
         """total - aleatoric, the mutual information of label and weights, `[N]`, nats, at least 0.
 
-        With one member it is exactly 0: one network cannot disagree with itself.
+        Where all members say the same it is exactly 0: a network cannot disagree with itself.
         """
         return (self.total() - self.aleatoric()).clamp(min=0)
 
@@ -47,6 +47,11 @@ class Predictive:
     def classes(self) -> Tensor:
         """The most probable class, `[N]`."""
         return self.probabilities.argmax(-1)
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Mean over the first axis, exact where all values are equal."""
+    return values[0] + (values - values[0]).mean(0)
 
 
 def entropy(probabilities: Tensor) -> Tensor:

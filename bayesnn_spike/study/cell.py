@@ -120,13 +120,13 @@ class Training:
 
     Attributes:
         posterior: what was learned.
-        loss: mean training loss of the last epoch.
+        loss: mean training loss of the last epoch, as far as it was run by this process.
         seconds: of the whole training; of a resumed one, extrapolated from the part since.
         temperature: of the posterior, in words and numbers; empty for point rules.
     """
 
     posterior: AbstractPosterior
-    loss: float
+    loss: float | None
     seconds: float
     temperature: dict[str, Any]
 
@@ -168,7 +168,8 @@ def train(
         augment=augmentation(settings),
         callbacks=[watch],
         checkpoint=Checkpoint(
-            folder / "checkpoint.safetensors",
+            # Named by the settings: what another configuration left behind is never gone on from.
+            folder / f"checkpoint-{cell.fingerprint[:16]}.safetensors",
             every=CHECKPOINT_EPOCHS * length.batches,
             config={"fingerprint": cell.fingerprint},
         ),
@@ -186,7 +187,7 @@ def train(
             "tempering": made.tempering,
             "rho": made.rho,
         }
-    mean = sum(last) / len(last) if last else float("nan")
+    mean = sum(last) / len(last) if last else None  # nothing was left to train after a kill
     return Training(learning.posterior(state), mean, seconds, temperature)
 
 

@@ -3,7 +3,7 @@
     cells/<id>/record.json          settings, numbers of the training, versions; written last
     cells/<id>/model.safetensors    the trained artifact (bayesnn_spike.export.artifact)
     cells/<id>/predictions.npz      probabilities and uncertainties on the test and calib examples
-    cells/<id>/checkpoint.*         only while the cell is being trained
+    cells/<id>/checkpoint-*         only while the cell is being trained
     cells/<id>/error.txt            the traceback of a failed attempt
 
 Each file is written whole or not at all, and `record.json` last: a cell is finished if and only if
@@ -13,6 +13,7 @@ its record exists. Oracle: tests/study/test_record.py.
 import io
 import json
 import platform
+import zipfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_predictions(folder: Path) -> dict[str, Scored]:
     """
     path = folder / "predictions.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         splits = {}
         for split in sorted({name.split(".")[0] for name in arrays}):
@@ -95,7 +96,7 @@ def read_predictions(folder: Path) -> dict[str, Scored]:
                     if mode not in ("indices", "labels")
                 },
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise StudyError(f"{path}: cannot be read as a cell's predictions: {error}") from error
     return splits
 

@@ -19,6 +19,7 @@ from bayesnn_spike.study.cell import Work
 from bayesnn_spike.study.config import DataConfig, Holdout, SearchConfig, StudyConfig
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.grid import Cell, cell
+from bayesnn_spike.study.overrides import set_path
 from bayesnn_spike.study.pool import Failure, cores, run_cells
 from bayesnn_spike.study.progress import Progress
 from bayesnn_spike.study.record import read_predictions, read_record, versions
@@ -142,7 +143,8 @@ def chosen_yaml(chosen: dict[str, dict[str, Any]]) -> str:
             block = rules.setdefault(rule, {})
             if len(chosen) > 1:
                 block = block.setdefault("per_data", {}).setdefault(data, {})
-            block.update(entry["config"])
+            for key, value in entry["config"].items():
+                set_path(block, key.split("."), value, where=key)
     return dump_yaml({"rules": rules})
 
 

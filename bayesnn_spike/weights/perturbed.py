@@ -39,25 +39,29 @@ class _PerturbedWeight(torch.Tensor):
         )
 
     @abstractmethod
+    def column(self) -> "_PerturbedWeight":
+        """The same draws with a last axis of length 1 more."""
+
+    @abstractmethod
     def currents(self, x: Tensor, apply: Apply, feature_dims: int) -> Tensor:
         """Currents for spikes x, where `apply(x, weight)` is the plain operation."""
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is linear or func is conv2d:
-            x, weight, *rest = args
-            bias = rest[0] if rest else None
-            options = kwargs or {}
+            x, weight, bias = args
             feature_dims = 1 if func is linear else 3
 
             def apply(inputs: Tensor, values: Tensor) -> Tensor:
-                return func(inputs, values, None, **options)
+                return func(inputs, values, None, **(kwargs or {}))
 
-            currents = weight.currents(x, apply, feature_dims)
+            currents = _currents(weight, x, apply, feature_dims)
             if bias is None:
                 return currents
-            zero = torch.zeros_like(weight.mean)
-            return currents + func(x, zero, bias, **options)
+            # A bias is the weight of an input that is always 1.
+            one = x.new_ones(1, x.shape[-feature_dims - 1], 1)
+            steady = _currents(_column(bias), one, linear, 1)
+            return currents + steady.view(*steady.shape, *([1] * (feature_dims - 1)))
         with torch._C.DisableTorchFunctionSubclass():
             if func.__name__ in _METADATA:
                 return func(*args, **(kwargs or {}))
@@ -90,8 +94,11 @@ class FlipoutWeight(_PerturbedWeight):
     """
 
     def __init__(self, mean: Tensor, signs: Tensor, stream: Stream) -> None:
-        self.mean, self.stream = mean, stream
+        self.mean, self.signs, self.stream = mean, signs, stream
         self.deviation = (signs - mean).detach()
+
+    def column(self) -> "FlipoutWeight":
+        return FlipoutWeight(self.mean.unsqueeze(-1), self.signs.unsqueeze(-1), self.stream)
 
     def currents(self, x: Tensor, apply: Apply, feature_dims: int) -> Tensor:
         central = apply(x, self.mean)
@@ -113,6 +120,9 @@ class LocalWeight(_PerturbedWeight):
     def __init__(self, mean: Tensor, stream: Stream) -> None:
         self.mean, self.stream = mean, stream
 
+    def column(self) -> "LocalWeight":
+        return LocalWeight(self.mean.unsqueeze(-1), self.stream)
+
     def currents(self, x: Tensor, apply: Apply, feature_dims: int) -> Tensor:
         central = apply(x, self.mean)
         variance = apply(x.square(), 1 - self.mean.square())
@@ -123,6 +133,16 @@ class LocalWeight(_PerturbedWeight):
         spread = torch.where(variance > 0, variance, torch.ones_like(variance)).sqrt()
         spread = torch.where(variance > 0, spread, torch.zeros_like(spread))
         return central + spread * noise.unsqueeze(central.ndim - feature_dims - 2)
+
+
+def _currents(weight: Tensor, x: Tensor, apply: Apply, feature_dims: int) -> Tensor:
+    if isinstance(weight, _PerturbedWeight):
+        return weight.currents(x, apply, feature_dims)
+    return apply(x, weight)
+
+
+def _column(bias: Tensor) -> Tensor:
+    return bias.column() if isinstance(bias, _PerturbedWeight) else bias.unsqueeze(-1)
 
 
 def _example_signs(like: Tensor, feature_dims: int, generator: torch.Generator) -> Tensor:

@@ -129,7 +129,7 @@ def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _dotted(node: ast.AST, aliases: dict[str, str]) -> str:
-    """Return the full dotted name of an expression; a part that is no name becomes `?`."""
+    """Return the full dotted name of an expression; what is not imported becomes `?`."""
     if isinstance(node, ast.Attribute):
         return f"{_dotted(node.value, aliases)}.{node.attr}"
-    return aliases.get(node.id, node.id) if isinstance(node, ast.Name) else "?"
+    return aliases.get(node.id, "?") if isinstance(node, ast.Name) else "?"

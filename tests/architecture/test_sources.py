@@ -85,6 +85,7 @@ def test_global_randomness_is_seen(line: str) -> None:
         "import numpy as np; np.random.Generator(np.random.Philox(key=3))",
         "stream.numpy().random(3); stream.random_word()",
         "import torch; torch.random.fork_rng(devices=[])",
+        "random = stream.numpy(); random.choice(3)",
     ],
 )
 def test_explicit_randomness_is_allowed(line: str) -> None:

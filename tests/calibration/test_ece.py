@@ -1,10 +1,10 @@
 """The ECE family: cases by hand, netcal and scikit-learn where the definitions agree."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
+from netcal.metrics import ACE, ECE, MCE
 from sklearn.calibration import calibration_curve
 
 from bayesnn_spike.calibration import (
@@ -18,12 +18,9 @@ from bayesnn_spike.calibration import (
     debiased_ece,
     ece,
     mce,
+    reliability_table,
 )
 from tests.calibration.cases import from_confidence, random_case, three_bins
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what netcal's own imports warn of is not ours to judge
-    from netcal.metrics import ACE, ECE, MCE
 
 
 def test_a_perfect_predictor_has_none():
@@ -89,8 +86,6 @@ def test_equal_mass_against_netcal():
 
 def test_netcals_ace_is_the_unweighted_mean_of_the_gaps():
     """netcal's ACE is not our adaptive ECE; the table gives it all the same."""
-    from bayesnn_spike.calibration import reliability_table
-
     probs, labels = random_case(500, seed=6, sharpness=2.0)
     table = reliability_table(probs, labels, binning=EqualWidth(10))
     ours = np.abs(table.gap)[table.count > 0].mean()
@@ -147,8 +142,6 @@ def test_debiasing_leaves_lone_examples_out_and_says_so():
 
 def test_debiased_squared_error_is_unbiased_for_a_known_gap():
     """Confidence .9, accuracy .8, n = 50: the mean of the corrected square is .01."""
-    from bayesnn_spike.calibration.ece import _L2  # the default norm
-
     generator = np.random.Generator(np.random.Philox(1))
     plain, corrected = [], []
     for _ in range(3000):
@@ -161,7 +154,7 @@ def test_debiased_squared_error_is_unbiased_for_a_known_gap():
     assert np.mean(plain) - 0.01 > 4 * error
     # and the last draw, through the public function
     probs, labels = from_confidence(np.full(50, 0.9), right)
-    value = debiased_ece(probs, labels, norm=_L2).value
+    value = debiased_ece(probs, labels).value
     assert value == pytest.approx(math.sqrt(max(0, corrected[-1])))
 
 

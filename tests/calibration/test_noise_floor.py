@@ -11,7 +11,7 @@ from tests.calibration.cases import from_confidence, random_case
 
 
 def test_one_bin_has_the_mean_absolute_deviation_of_a_binomial():
-    # E|X/n - 1/2| for n = 4, p = 1/2: (2*1*2 + 8*... ) = (1*.5 + 4*.25) * 2 / 16.
+    # |X/4 - 1/2| for X ~ Binomial(4, 1/2): .5 for 0 and 4 (1/16 each), .25 for 1 and 3 (4/16 each).
     probs, _ = from_confidence(np.full(4, 0.5), np.ones(4))
     floor = ece_noise_floor(probs, stream=Stream(0), binning=EqualWidth(1), draws=20000)
     expected = 2 * (0.5 + 4 * 0.25) / 16

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from netcal.scaling import TemperatureScaling
 
-from bayesnn_spike.calibration import Temperature, accuracy, fit_temperature, nll
+from bayesnn_spike.calibration import Temperature, accuracy, fit_netcal, fit_temperature, nll
 from bayesnn_spike.calibration.recalibrate import LIMITS
+from bayesnn_spike.rng import Stream
 from tests.calibration.cases import random_case
 
 
@@ -42,11 +44,6 @@ def test_the_derivative_vanishes_at_the_fit():
 
 
 def test_against_netcal():
-    from netcal.scaling import TemperatureScaling
-
-    from bayesnn_spike.calibration import fit_netcal
-    from bayesnn_spike.rng import Stream
-
     probs, labels = random_case(1000, classes=3, seed=4, sharpness=2.0)
     theirs = fit_netcal(TemperatureScaling(), probs, labels, stream=Stream(0))(probs)
     ours = fit_temperature(probs, labels)

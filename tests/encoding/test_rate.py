@@ -1,7 +1,9 @@
+from importlib import import_module
+
 import pytest
 import torch
 
-from bayesnn_spike.encoding import rate
+from bayesnn_spike.encoding import rate, rate_rows
 from bayesnn_spike.rng import Stream
 
 
@@ -34,6 +36,20 @@ def test_frequencies_are_within_exact_binomial_bounds(stream):
     counts = rate(values, steps=n, stream=stream).long().sum(0)
     deviation = (counts - n * values).abs() / (n * values * (1 - values)).sqrt()
     assert bool((deviation < 4.5).all())
+
+
+def test_every_row_has_its_own_stream(monkeypatch, stream):
+    values = torch.rand(7, 3, 5, generator=stream.generator())
+    streams = [stream.child(row) for row in range(7)]
+    spikes = rate_rows(values, steps=6, streams=streams)
+    assert spikes.shape == (7, 6, 3, 5)
+    for row in range(7):
+        torch.testing.assert_close(spikes[row], rate(values[row], steps=6, stream=streams[row]))
+    # By its name in sys.modules: the package's attribute `rate` is the function.
+    monkeypatch.setattr(import_module("bayesnn_spike.encoding.rate"), "_CHUNK", 2)
+    torch.testing.assert_close(rate_rows(values, steps=6, streams=streams), spikes)
+    with pytest.raises(ValueError, match="7 rows need as many streams, got 6"):
+        rate_rows(values, steps=6, streams=streams[:6])
 
 
 def test_more_steps_do_not_change_the_first():

@@ -1,5 +1,6 @@
 """What the reader tests ask again and again."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,8 @@ def put(path: Path, raw: bytes) -> Path:
     return path
 
 
-def refusal(read, path: Path) -> EventFileError:
-    """The refusal of a file, after checking that it says all it should."""
-    with pytest.raises(EventFileError) as caught:
-        read(path)
-    error = caught.value
+def explained(error: EventFileError, path: Path) -> EventFileError:
+    """The error, after checking that it says all it should."""
     assert error.path == path
     for part in (str(path), error.found, error.expected):
         assert part
@@ -44,10 +42,29 @@ def refusal(read, path: Path) -> EventFileError:
     return error
 
 
+def refusal(read, path: Path) -> EventFileError:
+    """The refusal of a file, which must come."""
+    with pytest.raises(EventFileError) as caught:
+        read(path)
+    return explained(caught.value, path)
+
+
 def read_or_refused(read, path: Path) -> EventStream | None:
     """The stream, or None if the file is refused; any other exception is a failure."""
     try:
         return read(path)
-    except EventFileError:
-        refusal(read, path)
+    except EventFileError as error:
+        explained(error, path)
         return None
+
+
+def damaged(raw: bytes, text: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Each byte in turn with each bit flipped, and as each byte that means something in a file.
+
+    The first `text` bytes are comment, where a few values do.
+    """
+    for at, byte in enumerate(raw):
+        flips = (byte ^ 1 << bit for bit in range(8))
+        values = {byte ^ 1, 0, 10} if at < text else {*flips, 0, 10, 35, 240, 255}
+        for value in sorted(values - {byte}):
+            yield at, raw[:at] + bytes([value]) + raw[at + 1 :]

@@ -10,7 +10,6 @@ from bayesnn_spike.events import EventError, EventFileError, EventStream
 from tests.events.checks import listed, make
 from tests.events.formats import Event, event_lists
 
-
 THREE = [Event(0, 1, 2, 0), Event(5, 3, 4, 1), Event(5, 33, 33, 1)]
 
 

@@ -92,7 +92,9 @@ class SpikeDataset:
         Returns:
             spikes `[T, B, *in]` float32, contiguous, and labels `[B]` int64.
         """
-        rows = torch.as_tensor(np.array(indices, dtype=np.int64))
+        # Copied from numpy: the indices of a split are read-only, which torch warns about.
+        is_tensor = isinstance(indices, Tensor)
+        rows = indices if is_tensor else torch.from_numpy(np.array(indices, dtype=np.int64))
         # Transposed as bytes, then widened: a quarter of the memory traffic.
         spikes = self.spikes[rows].transpose(0, 1).contiguous().to(torch.float32)
         return Batch(spikes, self.labels[rows])

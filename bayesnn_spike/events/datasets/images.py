@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bayesnn_spike.encoding import rate
+from bayesnn_spike.encoding import rate_rows
 from bayesnn_spike.events.datasets._folder import require_file, require_root
 from bayesnn_spike.events.datasets.dataset import DataSetError, SpikeDataset, content_digest
 from bayesnn_spike.events.datasets.idx import read_idx
@@ -133,9 +133,6 @@ def _choose(
 
 def _draw(images: np.ndarray, examples: np.ndarray, bins: int, stream: Stream) -> torch.Tensor:
     """Return spikes `[n, bins, 1, 28, 28]`; image i draws from its own child stream."""
-    spikes = torch.empty((len(examples), bins, 1, *images.shape[1:]), dtype=torch.uint8)
-    probabilities = torch.from_numpy(images[examples].astype(np.float64) / 255.0)
-    for row, example in enumerate(examples.tolist()):
-        draw = stream.child(example)
-        spikes[row, :, 0] = rate(probabilities[row], steps=bins, stream=draw)
-    return spikes
+    probabilities = torch.from_numpy(images[examples].astype(np.float32) / 255.0)
+    streams = [stream.child(example) for example in examples.tolist()]
+    return rate_rows(probabilities.unsqueeze(1), steps=bins, streams=streams)

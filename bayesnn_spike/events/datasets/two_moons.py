@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bayesnn_spike.encoding import population, rate
+from bayesnn_spike.encoding import population, rate, rate_rows
 from bayesnn_spike.events.datasets.dataset import SpikeDataset, content_digest
 from bayesnn_spike.events.splits import Split
 from bayesnn_spike.rng import Stream
@@ -41,9 +41,8 @@ def load_two_moons(
     scaled = torch.cat([part for part, _ in parts.values()])
     labels = torch.cat([label for _, label in parts.values()])
     stream = Stream(seed).child("two-moons", "spikes")
-    spikes = torch.stack(
-        [_spikes(point, bins, stream.child(row)) for row, point in enumerate(scaled)]
-    )
+    streams = [stream.child(row) for row in range(len(scaled))]
+    spikes = rate_rows(population(scaled, units=UNITS), steps=bins, streams=streams)
     text = f"two-moons seed={seed} noise={noise} sizes={sizes}"
     fingerprint = f"two-moons:{sha256(text.encode()).hexdigest()}"
     ends = np.cumsum(list(sizes.values()))
@@ -116,7 +115,3 @@ def grid(*, bins: int = 100, seed: int = 0, steps: int = 100) -> tuple[Tensor, T
     nodes = torch.cartesian_prod(axis, axis)
     draw = rate(population(nodes, units=UNITS), steps=bins, stream=Stream(seed).child("grid"))
     return nodes, draw.transpose(0, 1).contiguous()
-
-
-def _spikes(point: Tensor, bins: int, stream: Stream) -> Tensor:
-    return rate(population(point, units=UNITS), steps=bins, stream=stream)

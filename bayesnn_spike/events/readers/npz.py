@@ -12,6 +12,7 @@ Oracle: tests/events/readers/test_npz.py.
 
 import io
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -28,6 +29,8 @@ MAGIC = b"PK\x03\x04"
 
 _EVENTS = ("x", "y", "p", "t")
 _SUFFIX = ".npy"
+_LAST_RECORD, _COUNT_AT, _COUNT = 22, 10, struct.Struct("<H")
+"""Size of a zip's last record without the comment, and where in it the number of members is."""
 
 
 def read_npz(path: str | os.PathLike[str], *, sensor: Sensor = NMNIST) -> Recordings:
@@ -96,6 +99,7 @@ def _load(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     )
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            _check_count(raw, archive)
             for name in archive.namelist():
                 key = f"key {name.removesuffix(_SUFFIX)!r}"
                 if not name.endswith(_SUFFIX):
@@ -108,8 +112,20 @@ def _load(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
                     raise ValueError("bytes after the end of the array")
                 arrays[name.removesuffix(_SUFFIX)] = array
     except damage as error:
-        raise EventFileError(path, key, f"{error}", "a sound npz file of arrays") from error
+        found = f"{type(error).__name__}: {error}"
+        raise EventFileError(path, key, found, "a sound npz file of arrays") from error
     return arrays
+
+
+def _check_count(raw: bytes, archive: zipfile.ZipFile) -> None:
+    """Raise ValueError unless the archive has as many members as its last record says.
+
+    zipfile does not look, and damage to one entry of the list can swallow the next entry: the
+    labels would be missing, and nothing would say so.
+    """
+    (count,) = _COUNT.unpack_from(raw, len(raw) - len(archive.comment) - _LAST_RECORD + _COUNT_AT)
+    if count != len(archive.namelist()):
+        raise ValueError(f"{len(archive.namelist())} arrays in a list of {count}")
 
 
 def _require_vector(path: str | os.PathLike[str], name: str, array: NDArray[Any]) -> None:

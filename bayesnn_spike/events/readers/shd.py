@@ -72,14 +72,15 @@ def read_shd(
     except (EventError, EventFileError):
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise EventFileError(path, "its structure", f"{error}", "a sound HDF5 file") from error
+        found = f"{type(error).__name__}: {error}"
+        raise EventFileError(path, "its structure", found, "a sound HDF5 file") from error
 
 
 def _read(
     path: str | os.PathLike[str], file: Any, indices: Sequence[int] | None, policy: OnBackwards
 ) -> Recordings:
     """Read the open file."""
-    for key in (_TIMES, _UNITS, _LABELS):
+    for key in (_LABELS, _TIMES, _UNITS):
         if key not in file or not hasattr(file[key], "shape"):
             raise EventFileError(path, f"key {key!r}", "nothing", f"an array; keys: {list(file)}")
         if file[key].ndim != 1 or len(file[key]) != len(file[_LABELS]):

@@ -85,7 +85,7 @@ def consolidate(state: BayesState, rule: BayesBiSNN) -> BayesState:
 
     The next task needs a rule whose temperature counts its own examples. With no data the logits
     then stay where they are. Source: variational continual learning with equation (*).
-    Oracle: tests/learn/rules/test_continual.py (sequential equals joint on linear losses).
+    Oracle: tests/learn/rules/test_bayes_bisnn_continual.py (sequential equals joint).
     """
     prior = {n: v.clone() for n, v in state.logits.items()}
     return BayesState(

@@ -43,7 +43,7 @@ def random_bits(
     draw = torch.arange(first, first + draws, dtype=torch.int64, device=device)[:, None]
     zero = torch.zeros_like(draw)
     words = philox((block & MASK, block >> 32, draw, zero), key)
-    lanes = torch.stack(torch.broadcast_tensors(*words), dim=-1).reshape(draws, -1)
+    lanes = torch.stack(torch.broadcast_tensors(*words), dim=-1).reshape(draws, 4 * len(block))
     return (lanes[:, :count] >> 1).to(torch.int32).reshape(draws, *shape)
 
 

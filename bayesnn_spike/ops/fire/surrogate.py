@@ -1,7 +1,7 @@
 """Surrogate derivatives of the spike, resets and comparisons, as values.
 
 Each surrogate is a function of x = membrane - threshold; formulas in ops/fire/README.md.
-Oracle: tests/ops/test_surrogate.py.
+Oracle: tests/ops/test_fire_surrogate.py.
 """
 
 import math

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.overrides import handle_torch_function, has_torch_function_unary
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from bayesnn_spike.checks import require_ndim
 from bayesnn_spike.ops._dispatch import Implementation, Op
@@ -29,11 +29,11 @@ def linear(spikes: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse.py.
     """
-    if has_torch_function_unary(weight):
-        return handle_torch_function(linear, (weight,), spikes, weight, bias)
+    if has_torch_function_variadic(weight, bias):
+        return handle_torch_function(linear, (weight, bias), spikes, weight, bias)
     require_ndim(spikes, "spikes", "[*K, T, B, N]", 3, 4)
     require_ndim(weight, "weight", "[*K, M, N]", 2, 3)
-    _require_fit(spikes, weight, spikes.ndim == 4, weight.ndim == 3, spikes.shape[-1])
+    _require_fit(spikes, weight, bias, feature_dims=1)
     return _LINEAR(spikes, weight, bias)
 
 
@@ -55,26 +55,34 @@ def conv2d(
 
     Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse.py.
     """
-    if has_torch_function_unary(weight):
+    if has_torch_function_variadic(weight, bias):
         return handle_torch_function(
-            conv2d, (weight,), spikes, weight, bias, stride=stride, padding=padding
+            conv2d, (weight, bias), spikes, weight, bias, stride=stride, padding=padding
         )
     require_ndim(spikes, "spikes", "[*K, T, B, C, H, W]", 5, 6)
     require_ndim(weight, "weight", "[*K, O, C, h, w]", 4, 5)
-    _require_fit(spikes, weight, spikes.ndim == 6, weight.ndim == 5, spikes.shape[-3])
+    _require_fit(spikes, weight, bias, feature_dims=3)
     return _CONV2D(spikes, weight, bias, stride=stride, padding=padding)
 
 
-def _require_fit(
-    spikes: Tensor, weight: Tensor, spikes_k: bool, weight_k: bool, inputs: int
-) -> None:
+def _require_fit(spikes: Tensor, weight: Tensor, bias: Tensor | None, feature_dims: int) -> None:
     shapes = f"spikes {tuple(spikes.shape)} and weight {tuple(weight.shape)}"
-    wanted = weight.shape[2 if weight_k else 1]
+    outputs, wanted = weight.shape[-feature_dims - 1], weight.shape[-feature_dims]
+    inputs = spikes.shape[-feature_dims]
     if wanted != inputs:
         raise ValueError(f"the weight takes {wanted} inputs, the spikes have {inputs}: {shapes}")
-    draws = spikes.shape[0] if spikes_k else None
-    if spikes_k and weight_k and weight.shape[0] not in (1, draws) and draws != 1:
-        raise ValueError(f"{draws} draws of spikes and {weight.shape[0]} of weights: {shapes}")
+    draws = {"spikes": spikes.shape[0]} if spikes.ndim == feature_dims + 3 else {}
+    if weight.ndim == feature_dims + 2:
+        draws["weight"] = weight.shape[0]
+    if bias is not None:
+        shapes += f", bias {tuple(bias.shape)}"
+        require_ndim(bias, "bias", "[*K, M]", 1, 2)
+        if bias.shape[-1] != outputs:
+            raise ValueError(f"{outputs} outputs need a bias each: {shapes}")
+        if bias.ndim == 2:
+            draws["bias"] = bias.shape[0]
+    if len(set(draws.values()) - {1}) > 1:
+        raise ValueError(f"the numbers of draws differ, {draws}: {shapes}")
 
 
 def _load_cpu() -> Callable[..., Tensor]:

@@ -27,7 +27,7 @@ def conv2d(
     padding: int | tuple[int, int],
 ) -> Tensor:
     """`[*K, T, B, C, H, W]` with `[*K, O, C, h, w]` to `[*K, T, B, O, H', W']`."""
-    has_draws = spikes.ndim == 6 or weight.ndim == 5
+    has_draws = spikes.ndim == 6 or weight.ndim == 5 or (bias is not None and bias.ndim == 2)
     spikes = spikes if spikes.ndim == 6 else spikes[None]
     weight = weight if weight.ndim == 5 else weight[None]
     draws = max(len(spikes), len(weight))

@@ -70,8 +70,8 @@ def reliability_grid(panels: Sequence[ReliabilityPanel], *, columns: int | None 
 
     Bars, with a line on top, are the accuracy in each bin. The hatched part is the gap to the
     mean confidence: above the line the bin is overconfident, below it underconfident. Thin
-    vertical lines are the consistency bars around the diagonal. The histogram gives the share of examples per bin,
-    with the mean confidence and the accuracy of all examples.
+    vertical lines are the consistency bars around the diagonal. The histogram gives the share of
+    examples per bin, with the mean confidence and the accuracy of all examples.
 
     Args:
         panels: the diagrams, at least one.
@@ -90,7 +90,7 @@ def reliability_grid(panels: Sequence[ReliabilityPanel], *, columns: int | None 
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     lines = max(panel.note.count("\n") + 1 if panel.note else 0 for panel in panels)
-    height = 3.62 + lines * _NOTE_POINTS / 72
+    height = 3.8 + lines * _NOTE_POINTS / 72
     figure = new_figure(0.3 + 3.0 * columns, 0.85 + height * rows)
     heights = [1.0, _LOWER_HEIGHT] * rows
     axes = figure.subplots(

@@ -16,7 +16,7 @@ from bayesnn_spike.events.readers import (
     read_atis,
     read_npz,
 )
-from tests.events.checks import listed, put, read_or_refused, refusal
+from tests.events.checks import damaged, listed, put, read_or_refused, refusal
 from tests.events.formats import Event, atis_bytes, decode_atis, event_lists
 
 EVENTS = [Event(0, 0, 33, 1), Event(300, 33, 0, 0), Event(300, 7, 9, 1), Event(70_000, 1, 2, 0)]
@@ -48,21 +48,18 @@ def test_a_cut_at_every_byte_is_refused_inside_an_event_and_shorter_between_two(
         assert error.found == (f"{rest} bytes at the end" if size else "an empty file")
 
 
-def test_every_value_of_every_byte_is_read_as_it_stands_or_refused(file) -> None:
-    raw = atis_bytes(EVENTS)
+def test_damage_at_every_byte_is_read_as_it_stands_or_refused(file) -> None:
     refused = 0
-    for at in range(len(raw)):
-        for value in range(256):
-            damaged = raw[:at] + bytes([value]) + raw[at + 1 :]
-            stream = read_or_refused(read_atis, put(file, damaged))
-            plain = decode_atis(damaged)
-            sound = all(e.x < 34 and e.y < 34 for e in plain) and all(
-                a.t <= b.t for a, b in zip(plain, plain[1:], strict=False)
-            )
-            assert (stream is not None) == sound
-            refused += stream is None
-            assert stream is None or listed(stream) == plain
-    assert refused > 2_000
+    for _, raw in damaged(atis_bytes(EVENTS)):
+        stream = read_or_refused(read_atis, put(file, raw))
+        plain = decode_atis(raw)
+        times = [e.t for e in plain]
+        assert (stream is not None) == (
+            all(e.x < 34 and e.y < 34 for e in plain) and times == sorted(times)
+        )
+        assert stream is None or listed(stream) == plain
+        refused += stream is None
+    assert refused > 80
 
 
 @pytest.mark.parametrize(("field", "value"), [("x", 34), ("x", 255), ("y", 34), ("y", 239)])
@@ -95,7 +92,7 @@ def test_time_running_backwards_can_be_sorted_or_cut(file) -> None:
 
 
 def test_a_clock_that_wraps_can_be_unwrapped(file) -> None:
-    true = [Event(t, 1, 1, 1) for t in (5, 2**23 - 1, 2**23, 2**23 + 4_000_000, 2**24 + 3)]
+    true = [Event(t, 1, 1, 1) for t in (5, 2**23 - 1, 2**23, 2**23 + 5_000_000, 2**24 + 3)]
     put(file, atis_bytes([e._replace(t=e.t % 2**23) for e in true]))
     assert refusal(read_atis, file).offset == 10
     assert listed(read_atis(file, on_backwards=Unwrap(2**23))) == true
