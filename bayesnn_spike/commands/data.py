@@ -89,8 +89,8 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return
-    typer.echo(f"{name}: {facts['examples']} examples, {data.spikes.shape[1]} time steps of ")
-    typer.echo(f"  features {facts['shape']['features']}, density {facts['spikes_per_step']:.4f}")
+    typer.echo(f"{name}: {facts['examples']} examples of {data.spikes.shape[1]} time steps")
+    typer.echo(f"  a step is {facts['shape']['features']}, density {facts['spikes_per_step']:.4f}")
     typer.echo(f"  {len(data.classes)} classes: {', '.join(data.classes)}")
     for split, entry in facts["splits"].items():
         typer.echo(f"  split {split}: {entry['examples']} examples, {entry['digest'][:16]}")

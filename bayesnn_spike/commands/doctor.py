@@ -144,17 +144,18 @@ def _implementations() -> list[str]:
     weight, maps = torch.ones(64, 128), torch.zeros(4, 2, 2, 8, 8)
     examples = {
         "draw_signs": ((weight,), {"key": (0, 0), "draws": 2, "first": 0}),
+        "random_bits": (((64, 128),), {"key": (0, 0), "draws": 2, "first": 0, "device": "cpu"}),
         "linear": ((sparse, weight, None), {}),
         "conv2d": ((maps, torch.ones(4, 2, 3, 3), None), {"stride": 1, "padding": 1}),
+        "trace": ((sparse, None), {"decay": 0.9, "time_dim": 0}),
+        "fire": ((sparse, None), {"time_dim": 0}),
+        "refractory_fire": ((sparse, None), {"time_dim": 0}),
     }
     lines = []
     for module in (draw, synapse, trace, fire):
         for op in vars(module).values():
             if not isinstance(op, Op):
                 continue
-            if op.name in examples:
-                args, options = examples[op.name]
-                lines += explain(op, *args, **options).splitlines()
-            else:
-                lines += [f"{op.name}/{found.name}" for found in op.implementations]
+            args, options = examples[op.name]
+            lines += explain(op, *args, **options).splitlines()
     return lines

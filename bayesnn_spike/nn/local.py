@@ -28,7 +28,8 @@ class LocalReadouts(nn.Module):
     The output is a tuple with one `[*K, T, B, C]` a block; the last is the network's decision.
 
     Raises:
-        ValueError: another number of sizes than of blocks, or (at call) spikes of other features.
+        ValueError: another number of sizes than of blocks, or (at call) spikes of other
+            features or a state of another length.
     """
 
     def __init__(
@@ -53,6 +54,11 @@ class LocalReadouts(nn.Module):
         """Map `[*K, T, B, *in]` to readouts `[*K, T, B, C]` of every block, and the state."""
         if state is None:
             state = (None,) * len(self.blocks)
+        if len(state) != len(self.blocks):
+            raise ValueError(
+                f"the state has {len(state)} entries for {len(self.blocks)} blocks; "
+                "pass None to start from rest"
+            )
         readouts, after = [], []
         for index, (block, before) in enumerate(zip(self.blocks, state, strict=True)):
             x, carried = block(x, before)

@@ -6,6 +6,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from bayesnn_spike.checks import require_finite, require_same_names, require_shape
 from bayesnn_spike.ops.draw import draw_signs
@@ -52,14 +53,15 @@ class Bernoulli(AbstractPosterior):
         for name, values in self.logits.items():
             draws = weights[name]
             require_shape(draws, f"weights[{name!r}]", (len(draws), *values.shape))
-            terms = draws * values - logcosh(values) - math.log(2)
-            total = total + terms.flatten(1).sum(1)
+            terms = logsigmoid(2 * draws * values)
+            total = total + terms.reshape(len(draws), values.numel()).sum(1)
         return total
 
     def kl(self, prior: "Bernoulli") -> Tensor:
         """KL(self || prior) in nats, summed over all weights; a scalar.
 
-        sum_i mu_i (logits_i - prior_i) - log cosh logits_i + log cosh prior_i.
+        sum_i mu_i (logits_i - prior_i) - log cosh logits_i + log cosh prior_i, computed as
+        sum_w q(w) log(q(w) / p0(w)), which does not cancel for logits of thousands.
 
         Raises:
             ValueError: the prior's names or shapes differ.
@@ -69,15 +71,17 @@ class Bernoulli(AbstractPosterior):
         for name, values in self.logits.items():
             before = prior.logits[name]
             require_shape(before, f"prior logits[{name!r}]", tuple(values.shape))
-            terms = values.tanh() * (values - before) - logcosh(values) + logcosh(before)
-            total = total + terms.sum()
+            for w in (-2.0, 2.0):
+                log_ratio = logsigmoid(w * values) - logsigmoid(w * before)
+                total = total + (torch.sigmoid(w * values) * log_ratio).sum()
         return total
 
     def entropy(self) -> Tensor:
         """Entropy in nats, summed over all weights; a scalar."""
         total = torch.zeros(())
         for values in self.logits.values():
-            total = total + (logcosh(values) + math.log(2) - values * values.tanh()).sum()
+            for w in (-2.0, 2.0):
+                total = total - (torch.sigmoid(w * values) * logsigmoid(w * values)).sum()
         return total
 
 

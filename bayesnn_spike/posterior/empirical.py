@@ -54,5 +54,6 @@ class Empirical(AbstractPosterior):
         require_same_names(weights, self.weights, "weights", "the posterior")
         same = torch.ones((), dtype=torch.bool)
         for name, w in self.weights.items():
-            same = same & (weights[name][:, None] == w[None]).flatten(2).all(2)
+            equal = weights[name][:, None] == w[None]  # [K, n, *shape]
+            same = same & equal.reshape(len(equal), len(w), w[0].numel()).all(2)
         return (same.sum(1) / self.members).log()

@@ -38,5 +38,5 @@ class Point(AbstractPosterior):
         require_same_names(weights, self.weights, "weights", "the posterior")
         same = torch.ones((), dtype=torch.bool)
         for name, w in self.weights.items():
-            same = same & (weights[name] == w).flatten(1).all(1)
+            same = same & (weights[name] == w).reshape(len(weights[name]), w.numel()).all(1)
         return torch.where(same, 0.0, -torch.inf)

@@ -18,6 +18,7 @@ from bayesnn_spike.report.figures import (
     uncertainty_histograms,
 )
 from bayesnn_spike.report.page import Block, Code, Facts, Picture, Section, Text, write_page
+from bayesnn_spike.report.plane import plane_pictures
 from bayesnn_spike.report.results import Answers, first_answers, read_records, read_summary
 from bayesnn_spike.report.tables import comparison_table, summary_table
 from bayesnn_spike.rng import Stream
@@ -45,7 +46,7 @@ def build_report(folder: Path) -> Path:
         found = first_answers(records, row)
         if found is not None:
             answers[row["data"], row["rule"], row["predict"]] = found
-    pictures = _pictures(summary, answers)
+    pictures = {**plane_pictures(records), **_pictures(summary, answers)}
     for name, picture in pictures.items():
         atomic_write_bytes(folder / "pictures" / f"{name}.png", picture.png)
     page = folder / "report.html"

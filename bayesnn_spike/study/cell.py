@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bayesnn_spike.events.augment import Shift
 from bayesnn_spike.events.datasets import SpikeDataset
@@ -19,12 +19,9 @@ from bayesnn_spike.export import save_artifact
 from bayesnn_spike.learn import learner
 from bayesnn_spike.learn.checkpoint import Checkpoint
 from bayesnn_spike.learn.fit import Batches, EpochEvent, StepEvent, fit
-from bayesnn_spike.posterior import AbstractPosterior, Bernoulli, Empirical
-from bayesnn_spike.predict import Committee, Mode, predict
-from bayesnn_spike.predict.how import How
+from bayesnn_spike.posterior import AbstractPosterior
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.build import (
-    POOLINGS,
     make_loss,
     make_network,
     make_rule,
@@ -33,13 +30,9 @@ from bayesnn_spike.study.build import (
 )
 from bayesnn_spike.study.data import Parts, divide, load_data
 from bayesnn_spike.study.grid import Cell
-from bayesnn_spike.study.record import (
-    Predictions,
-    Scored,
-    versions,
-    write_predictions,
-    write_record,
-)
+from bayesnn_spike.study.plane import answer_plane
+from bayesnn_spike.study.record import versions, write_predictions, write_record
+from bayesnn_spike.study.trained import Trained
 from bayesnn_spike.types import Batch
 
 CHECKPOINT_EPOCHS = 10
@@ -55,11 +48,14 @@ class Work:
         out: the study's output folder.
         root: folder of the data sets, or None for the user's cache.
         batch_size: examples predicted at a time; changes no result.
+        plane: points per axis at which networks of a plane's points are asked for the picture;
+            None asks them nowhere but at the examples.
     """
 
     out: Path
     root: Path | None = None
     batch_size: int = 256
+    plane: int | None = None
 
     def folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
@@ -84,20 +80,17 @@ def run_cell(cell: Cell, work: Work, *, on_epoch: Callable[[], None] = lambda: N
     shape = tuple(data.spikes.shape[2:])
     network, description = make_network(settings, shape=shape, classes=len(data.classes))
     training = train(cell, data, parts.train, network, folder, on_epoch)
-    ways = prediction_modes(training.posterior, settings["predict"]["draws"])
-    stream = cell_stream(cell).child("predict")
-    scored = {}
-    for name, split in (("test", parts.test), ("calib", parts.calib)):
-        if split is not None:
-            scored[name] = Scored(
-                split.indices,
-                data.labels[torch.tensor(split.indices)].numpy(),
-                {
-                    mode: ask(network, training.posterior, data, split, how, settings, work, stream)
-                    for mode, how in ways.items()
-                },
-            )
+    trained = Trained(
+        network, training.posterior, settings, cell_stream(cell).child("predict"), work.batch_size
+    )
+    scored = {
+        name: trained.score(data, split)
+        for name, split in (("test", parts.test), ("calib", parts.calib))
+        if split is not None
+    }
     write_predictions(folder, scored)
+    if work.plane is not None:
+        answer_plane(folder, data, parts.train, trained, steps=work.plane)
     record = describe(cell, data, parts, training)
     save_artifact(
         folder / "model.safetensors",
@@ -189,45 +182,6 @@ def train(
         }
     mean = sum(last) / len(last) if last else None  # nothing was left to train after a kill
     return Training(learning.posterior(state), mean, seconds, temperature)
-
-
-def prediction_modes(posterior: AbstractPosterior, draws: int) -> dict[str, How]:
-    """Return the modes in which a posterior is asked: one network, several, or both."""
-    if isinstance(posterior, Empirical):
-        return {"committee": Committee(posterior.members)}
-    if isinstance(posterior, Bernoulli):
-        return {"mode": Mode(), "committee": Committee(draws)}
-    return {"mode": Mode()}
-
-
-def ask(
-    network: nn.Module,
-    posterior: AbstractPosterior,
-    data: SpikeDataset,
-    split: Split,
-    how: How,
-    settings: dict[str, Any],
-    work: Work,
-    stream: Stream,
-) -> Predictions:
-    """Predict the examples of one split in one mode."""
-    spikes: Tensor = data.spikes[torch.tensor(split.indices)].transpose(0, 1)
-    answer = predict(
-        network,
-        posterior,
-        spikes,
-        stream=stream,
-        how=how,
-        pooling=POOLINGS[settings["predict"]["pooling"]],
-        burn_in=settings["credit"]["burn_in"],
-        batch_size=work.batch_size,
-    )
-    return Predictions(
-        answer.probabilities.numpy(),
-        answer.total().numpy(),
-        answer.aleatoric().numpy(),
-        answer.epistemic().numpy(),
-    )
 
 
 def cell_stream(cell: Cell) -> Stream:

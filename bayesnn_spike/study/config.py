@@ -152,6 +152,8 @@ class StudyConfig(Strict):
         batch_size: examples in a mini-batch.
         network, credit: what every rule trains, and on which loss.
         bootstrap: resamples behind the intervals and the ECE's noise floor.
+        plane: for data sets whose inputs are points of a plane (two-moons): points per axis of
+            the picture of every rule's answers; null draws none. Changes no result.
     """
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -164,6 +166,7 @@ class StudyConfig(Strict):
     seeds: PositiveInt = 5
     batch_size: PositiveInt = 64
     bootstrap: Annotated[int, Field(ge=100)] = 2000
+    plane: Annotated[int, Field(ge=2)] | None = None
     search: SearchConfig | None = None
 
     @model_validator(mode="after")

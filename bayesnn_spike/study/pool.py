@@ -68,6 +68,8 @@ def run_cells(
     Raises:
         KeyboardInterrupt: after the workers have stopped; finished cells are complete on disk.
     """
+    if not cells:
+        return []
     progress.start(sum(cell.settings["recipe"]["epochs"] for cell in cells), len(cells))
     try:
         if workers == 1:

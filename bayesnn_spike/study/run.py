@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, final
 
 from bayesnn_spike.io import atomic_write_text
+from bayesnn_spike.study.build import make_network
 from bayesnn_spike.study.cell import Work
 from bayesnn_spike.study.config import StudyConfig, parse_config
 from bayesnn_spike.study.data import divide, load_data
@@ -64,13 +65,14 @@ def run_study(
 
     Raises:
         ConfigError: finished cells are there without `resume`, or were made with other settings.
-        DataSetError: data are missing; nothing was run then.
+        DataSetError, DescriptionError: data are missing, or the network does not fit them;
+            nothing was run then.
         KeyboardInterrupt: finished cells are complete on disk.
     """
     left = unfinished(cells(config), out, resume=resume)
     prepare(left, root)
     write_config(config, out)
-    work = Work(out, root, config.predict.batch_size)
+    work = Work(out, root, config.predict.batch_size, config.plane)
     failures = run_cells(
         left, work, workers=workers or cores(), progress=Progress(config.study, quiet=quiet)
     )
@@ -85,16 +87,23 @@ def run_study(
 
 
 def prepare(left: Sequence[Cell], root: Path | None) -> None:
-    """Load and divide every data set once, so that what is missing or wrong shows before training.
+    """Load and divide every data set and build every network once, before anything trains.
 
-    Also fills the cache, which the workers then only read.
+    What is missing or does not fit shows now. It also fills the cache that the workers read.
+
+    Raises:
+        DataSetError, ConfigError, SplitReuseError: as `load_data` and `divide`.
+        DescriptionError: the network does not fit the data.
     """
     seen = set()
     for cell in left:
-        key = (cell.data, cell.fold)
+        key = (cell.data, cell.fold, cell.rule)
         if key not in seen:
             seen.add(key)
-            divide(load_data(cell.settings["data"], root), cell.settings)
+            data = load_data(cell.settings["data"], root)
+            divide(data, cell.settings)
+            shape = tuple(data.spikes.shape[2:])
+            make_network(cell.settings, shape=shape, classes=len(data.classes))
 
 
 def write_config(config: StudyConfig, out: Path) -> None:

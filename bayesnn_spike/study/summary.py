@@ -65,7 +65,8 @@ def summarise(config: StudyConfig, out: Path, *, command: str) -> dict[str, Any]
         command: what made it.
 
     Raises:
-        StudyError: no cell is finished, or a file cannot be read.
+        StudyError: no cell is finished, a file cannot be read, or the cells of one data set were
+            trained on different data.
     """
     rows = read_rows(config, out)
     if not rows:
@@ -106,11 +107,13 @@ def read_rows(config: StudyConfig, out: Path) -> list[Row]:
     groups: dict[tuple[str, str], dict[int, list[Cell]]] = {}
     for cell in cells(config):
         groups.setdefault((cell.data, cell.rule), {}).setdefault(cell.seed, []).append(cell)
-    rows = []
+    rows: list[Row] = []
+    digests: dict[str, str] = {}
     for (data, rule), seeds in groups.items():
         parts = {}
         for seed, members in seeds.items():
             records = [read_record(cell_folder(out, cell)) for cell in members]
+            _require_same_data(data, records, out, digests)
             if all(record is not None for record in records):
                 splits = [read_predictions(cell_folder(out, cell)) for cell in members]
                 parts[seed] = (records, splits)
@@ -118,6 +121,22 @@ def read_rows(config: StudyConfig, out: Path) -> list[Row]:
             modes = next(iter(parts.values()))[1][0]["test"].modes
             rows += [_collect(data, rule, mode, parts) for mode in sorted(modes, reverse=True)]
     return rows
+
+
+def _require_same_data(
+    data: str, records: Sequence[Mapping[str, Any] | None], out: Path, digests: dict[str, str]
+) -> None:
+    """Refuse cells of one data set that were trained on different spikes; notes what it saw."""
+    for record in records:
+        if record is None:
+            continue
+        digest = record["data_digest"]
+        if digests.setdefault(data, digest) != digest:
+            raise StudyError(
+                f"{out}: {record['cell']} was trained on other data than the cells before it "
+                f"({data}: digest {digest[:12]}, not {digests[data][:12]}); delete the cells of "
+                "one of the two"
+            )
 
 
 def _collect(data: str, rule: str, mode: str, parts: Mapping[int, Any]) -> Row:

@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.scan import PACKAGE, TESTS, python_files
 
 # Kinds of tests that belong to no one source file.
-KINDS = {"architecture", "contracts", "integration", "oracles", "statistical", "studies"}
+KINDS = {"architecture", "contracts", "docs", "integration", "oracles", "statistical", "studies"}
 
 
 def has_a_source(test: Path) -> bool:

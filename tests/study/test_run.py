@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bayesnn_spike.events.datasets import DataSetError
+from bayesnn_spike.export.values import DescriptionError
 from bayesnn_spike.study.config import StudyConfig
 from bayesnn_spike.study.errors import ConfigError, StudyError
 from bayesnn_spike.study.run import Outcome, read_config, run_study
@@ -83,12 +84,17 @@ def test_missing_data_stop_the_study_before_it_trains(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_network_that_does_not_fit_stops_the_study_before_it_trains(tmp_path: Path) -> None:
+    with pytest.raises(DescriptionError, match="lenet needs maps"):
+        run(one_rule(network={"model": "lenet"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_study_that_fails_everywhere_has_no_summary(tmp_path: Path) -> None:
-    # A convolution needs maps; two moons are vectors.
-    outcome = run(one_rule(network={"model": "lenet"}), tmp_path)
+    outcome = run(one_rule(batch_size=65), tmp_path)
     assert outcome.summary is None
     (failure,) = outcome.failures
-    assert failure.reason == "DescriptionError: lenet needs maps [P, H, W], the data are [20]"
+    assert failure.reason.startswith("ValueError: 64 examples make no batch of 65")
     assert not (tmp_path / "summary.json").exists()
 
 

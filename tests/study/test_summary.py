@@ -30,7 +30,7 @@ def scored(cell: Cell, indices: np.ndarray) -> Scored:
     return Scored(indices, LABELS[indices], {"mode": answer})
 
 
-def finish(out: Path, cell: Cell, *, calib: bool = False) -> None:
+def finish(out: Path, cell: Cell, *, calib: bool = False, digest: str = "d") -> None:
     fold = cell.fold
     indices = np.arange(24) if fold is None else np.arange(24)[np.arange(24) % 3 == fold]
     splits = {"test": scored(cell, indices)}
@@ -39,10 +39,8 @@ def finish(out: Path, cell: Cell, *, calib: bool = False) -> None:
     folder = cell_folder(out, cell)
     write_predictions(folder, splits)
     seconds = 1.0 + cell.seed + (fold or 0)
-    write_record(
-        folder,
-        {"settings": cell.settings, "fingerprint": cell.fingerprint, "seconds": seconds},
-    )
+    record = {"cell": cell.id, "settings": cell.settings, "fingerprint": cell.fingerprint}
+    write_record(folder, {**record, "data_digest": digest, "seconds": seconds})
 
 
 def study(*, folds: bool, seeds: int = 2) -> StudyConfig:
@@ -104,6 +102,14 @@ def test_a_seed_without_all_its_folds_is_left_out(tmp_path: Path) -> None:
     (row,) = summarise(made, tmp_path, command="c")["rows"]
     assert row["seeds"] == 1
     assert row["metrics"]["nll"]["std"] is None
+
+
+def test_cells_of_different_data_are_not_mixed(tmp_path: Path) -> None:
+    made = study(folds=False)
+    for cell, digest in zip(cells(made), ("one", "two"), strict=True):
+        finish(tmp_path, cell, digest=digest)
+    with pytest.raises(StudyError, match="seed1 was trained on other data .*digest two, not one"):
+        summarise(made, tmp_path, command="c")
 
 
 def test_nothing_finished_is_an_error(tmp_path: Path) -> None:

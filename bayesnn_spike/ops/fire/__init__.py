@@ -1,7 +1,10 @@
 """Turn currents into spikes: threshold and reset over the whole time loop."""
 
+import importlib.util
+from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_state
@@ -113,7 +116,29 @@ def refractory_fire(
     return spikes, RefractoryState(refractory, last), membrane
 
 
-_FIRE = Op("fire", (Implementation("reference", lambda: reference.fire, lambda *_, **__: []),))
+def _load_cpu() -> Callable[..., tuple[Tensor, Tensor]]:
+    from bayesnn_spike.ops.fire import cpu
+
+    return cpu.fire
+
+
+def _cpu_refuses(current: Tensor, *_: object, **__: object) -> list[str]:
+    if current.device.type != "cpu":
+        return [f"needs tensors on the cpu, got {current.device}"]
+    if importlib.util.find_spec("numba") is None:
+        return ["numba is not installed"]
+    if current.dtype != torch.float32:
+        return [f"works in float32, got {current.dtype}"]
+    return []
+
+
+_FIRE = Op(
+    "fire",
+    (
+        Implementation("cpu", _load_cpu, _cpu_refuses),
+        Implementation("reference", lambda: reference.fire, lambda *_, **__: []),
+    ),
+)
 _REFRACTORY = Op(
     "refractory_fire",
     (Implementation("reference", lambda: reference.refractory_fire, lambda *_, **__: []),),

@@ -8,6 +8,8 @@ from bayesnn_spike.report.figures.curves import committee_curve as committee_cur
 from bayesnn_spike.report.figures.plane import PlaneMap as PlaneMap
 from bayesnn_spike.report.figures.plane import TrainingPoints as TrainingPoints
 from bayesnn_spike.report.figures.plane import uncertainty_map as uncertainty_map
+from bayesnn_spike.report.figures.predictive_plane import PredictiveMap as PredictiveMap
+from bayesnn_spike.report.figures.predictive_plane import predictive_plane as predictive_plane
 from bayesnn_spike.report.figures.reliability import ReliabilityPanel as ReliabilityPanel
 from bayesnn_spike.report.figures.reliability import reliability_diagram as reliability_diagram
 from bayesnn_spike.report.figures.reliability import reliability_grid as reliability_grid

@@ -107,7 +107,7 @@ def uncertainty_map(
         if one.probability is not None:
             axes.contour(x, y, one.probability, levels=[0.5], colors=BLACK, linewidths=1.5)
         if points is not None:
-            _points(axes, points)
+            draw_points(axes, points)
         axes.set(aspect="equal", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         axes.set_title(wrapped(one.title))
         axes.set_xlabel("Input $x_1$")
@@ -126,7 +126,8 @@ def uncertainty_map(
     return figure
 
 
-def _points(axes: Axes, points: TrainingPoints) -> None:
+def draw_points(axes: Axes, points: TrainingPoints) -> None:
+    """Draw the points of every class with its own marker and colour, named for a legend."""
     for value in np.unique(points.labels):
         mine = points.labels == value
         axes.scatter(

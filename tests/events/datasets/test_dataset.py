@@ -35,6 +35,12 @@ def test_a_batch_is_time_first():
     assert data.batch(data.splits["train"].indices).spikes.shape == (3, 8, 2)
 
 
+@pytest.mark.parametrize("row", [-1, 12])
+def test_rows_that_are_not_there_are_refused(row):
+    with pytest.raises(IndexError, match="out of range"):
+        small().batch(np.array([0, row]))
+
+
 def test_a_part_keeps_what_the_ledger_needs():
     data = small()
     part = data.part(data.splits["test"])

@@ -1,0 +1,45 @@
+"""learn/rules/gradient: plain descent on real weights."""
+
+import torch
+
+from bayesnn_spike.learn import learner
+from bayesnn_spike.learn.initial import Given, Normal, initialise
+from bayesnn_spike.learn.optimizers import Sgd
+from bayesnn_spike.learn.rules import Gradient
+from bayesnn_spike.posterior import Point
+from bayesnn_spike.rng import Stream
+from tests.learn.rules.problems import BATCH, Problem, outputs_are_losses
+
+
+def test_descent_on_a_parabola() -> None:
+    """L = |w|^2 / 2: w shrinks by 1 - lr every step."""
+    learn = learner(
+        Gradient(Sgd(0.25), Given()),
+        Problem(2, lambda w: w.square().sum(-1) / 2),
+        outputs_are_losses,
+    )
+    state = learn.init(Stream(0), {"w": torch.tensor([4.0, -8.0])})
+    for expected in ([3.0, -6.0], [2.25, -4.5], [1.6875, -3.375]):
+        state, info = learn.update(state, BATCH)
+        assert learn.posterior(state).weights["w"].tolist() == expected
+    assert float(info.loss) == (2.25**2 + 4.5**2) / 2
+
+
+def test_it_starts_at_its_initial_weights_and_runs_them_as_they_are() -> None:
+    params, rule = {"a": torch.ones(3, 2), "b": torch.ones(4)}, Gradient()
+    state = rule.init(params, Stream(1))
+    expected = initialise(Normal(1.0), params, Stream(1))
+    draw = rule.draw(state, Stream(2))
+    for name, values in expected.items():
+        assert torch.equal(draw.weights[name], values[None])
+        assert draw.leaves[name] is draw.weights[name]
+        assert draw.leaves[name].requires_grad
+
+
+def test_the_posterior_is_a_point_and_a_copy() -> None:
+    rule = Gradient()
+    state = rule.init({"a": torch.ones(3, 2)}, Stream(1))
+    posterior = rule.posterior(state)
+    assert isinstance(posterior, Point)
+    posterior.weights["a"].zero_()
+    assert bool(state.latents["a"].any())
