@@ -59,7 +59,12 @@ class Stream:
         return self.seed & 0xFFFFFFFF, self.seed >> 32
 
     def generator(self, device: str | torch.device = "cpu") -> torch.Generator:
-        """Return a fresh torch generator at the start of this stream."""
+        """Return a fresh torch generator at the start of this stream.
+
+        For noise that need not be the same on every device. On the CPU torch keeps the low 32 bits
+        of a seed only, so among some 10^5 generators two are likely to repeat each other; weights
+        are drawn with Philox under all 64 bits and are not affected.
+        """
         generator = torch.Generator(device=device)
         # torch seeds are signed 64-bit; the mask keeps every stream's seed representable.
         return generator.manual_seed(self.seed & 0x7FFFFFFFFFFFFFFF)

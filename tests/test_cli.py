@@ -137,6 +137,20 @@ def test_a_failing_cell_is_exit_code_1_with_its_name(study: Path, tmp_path: Path
     assert str(out / "cells" / "two-moons-bayes_bisnn-seed0" / "error.txt") in failed.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "work"), [("run", "run.run_study"), ("search", "search.search_study")]
+)
+def test_an_interrupt_says_how_to_go_on(
+    study: Path, monkeypatch: pytest.MonkeyPatch, command: str, work: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bayesnn_spike.study.{work}", interrupted)
+    stopped = call("study", command, study, code=130)
+    assert "interrupted; go on with --resume" in stopped.stderr
+
+
 def test_missing_data_are_exit_code_1(study: Path, tmp_path: Path) -> None:
     (tmp_path / "nmnist").mkdir()
     how = ("--set", "data.0.name=nmnist", "--set", "data.0.options={}", "--data-root", tmp_path)

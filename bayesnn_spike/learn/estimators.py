@@ -147,14 +147,22 @@ class MeanParameter:
 @final
 @dataclass(frozen=True)
 class Flipout:
-    """One exact draw a batch, its deviation from mu sign-flipped per example and unit.
+    """Exact draws, their deviation from mu sign-flipped per example and unit.
+
+    Args:
+        draws: K.
 
     Source: Wen et al. 2018, eq. 4, with Bernoulli weights.
     """
 
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        require_positive(self.draws, "draws")
+
     def draw(self, logits: Weights, stream: Stream) -> Draw:
-        signs = _hard(logits, stream, 1)
-        leaves = {name: leaf(values.tanh()[None]) for name, values in logits.items()}
+        signs = _hard(logits, stream, self.draws)
+        leaves = _means(logits, self.draws)
         weights = {
             name: FlipoutWeight(mean, signs[name], stream.child(name, "flip"))
             for name, mean in leaves.items()
@@ -171,11 +179,19 @@ class Flipout:
 class LocalReparameterisation:
     """Normal currents of the exact mean and variance, one noise per example and unit.
 
+    Args:
+        draws: K.
+
     Source: Kingma et al. 2015; Peters and Welling 2018 for binary weights.
     """
 
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        require_positive(self.draws, "draws")
+
     def draw(self, logits: Weights, stream: Stream) -> Draw:
-        leaves = {name: leaf(values.tanh()[None]) for name, values in logits.items()}
+        leaves = _means(logits, self.draws)
         weights = {
             name: LocalWeight(mean, stream.child(name, "local")) for name, mean in leaves.items()
         }
@@ -222,6 +238,14 @@ class Score:
 Estimator = (
     Relaxed | HardStraightThrough | MeanParameter | Flipout | LocalReparameterisation | Score
 )
+
+
+def _means(logits: Weights, draws: int) -> Weights:
+    """Leaves of mu, one for each draw, so that gradients come one a draw."""
+    return {
+        name: leaf(values.tanh().expand(draws, *values.shape).contiguous())
+        for name, values in logits.items()
+    }
 
 
 def _hard(logits: Weights, stream: Stream, draws: int) -> Weights:

@@ -85,11 +85,11 @@ _METADATA = {"__get__", "size", "dim", "is_floating_point", "is_complex", "__has
 
 @final
 class FlipoutWeight(_PerturbedWeight):
-    """One shared draw, its deviation sign-flipped per example; K = 1.
+    """Draws shared by the batch, their deviation sign-flipped per example.
 
     Args:
-        mean: mu `[1, *shape]`, the leaf gradients flow to.
-        signs: the shared draw w `[1, *shape]`.
+        mean: mu `[K, *shape]`, the leaf gradients flow to.
+        signs: the draws w `[K, *shape]`.
         stream: draws r and s.
     """
 
@@ -110,10 +110,10 @@ class FlipoutWeight(_PerturbedWeight):
 
 @final
 class LocalWeight(_PerturbedWeight):
-    """Normal currents of the exact mean and variance; K = 1.
+    """Normal currents of the exact mean and variance.
 
     Args:
-        mean: mu `[1, *shape]`, the leaf gradients flow to.
+        mean: mu `[K, *shape]`, the leaf gradients flow to.
         stream: draws eps.
     """
 

@@ -19,7 +19,8 @@ SEARCH = {"budget": 1, "grid": {"straight_through": {"lr": [0.1]}}}
 
 
 def test_the_same_data_are_loaded_once() -> None:
-    assert load_data(cells(one_rule())[0].settings["data"], None) is DATA
+    block = cells(one_rule())[0].settings["data"]
+    assert load_data(block, None) is load_data(block, None)
 
 
 def test_holdout_takes_the_named_splits() -> None:

@@ -108,7 +108,7 @@ def test_cells_of_different_data_are_not_mixed(tmp_path: Path) -> None:
     made = study(folds=False)
     for cell, digest in zip(cells(made), ("one", "two"), strict=True):
         finish(tmp_path, cell, digest=digest)
-    with pytest.raises(StudyError, match="seed1 was trained on other data .*digest two, not one"):
+    with pytest.raises(StudyError, match=r"seed1 was trained on other data .*digest two, not one"):
         summarise(made, tmp_path, command="c")
 
 

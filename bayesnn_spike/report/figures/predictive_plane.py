@@ -19,7 +19,7 @@ from bayesnn_spike.report.figures.style import BLACK, new_figure, styled
 # The two ends are the colours of the two classes' points.
 _CLASSES = LinearSegmentedColormap.from_list("classes", ["#2C8CC9", "#F7F7F7", "#E08A00"])
 _LN2 = float(np.log(2))
-_LEVELS = 20
+_LEVELS = 16
 
 
 @final
@@ -82,7 +82,7 @@ def predictive_plane(
                 )
     spread = [one for one in maps if one.spread]
     count = len(maps) + len(spread)
-    figure = new_figure(1.6 + 2.7 * count, 6.1)
+    figure = new_figure(1.6 + 2.45 * count, 5.7)
     panels = figure.subplots(2, count, sharex=True, sharey=True, squeeze=False)
     plane = _Plane(x, y, points)
     for (above, below), one in zip(panels.T, maps, strict=False):
@@ -92,14 +92,11 @@ def predictive_plane(
     _bar(figure, shown, panels[0, : len(maps)], f"Probability of {classes[1]}", "{x:.2f}")
     _bar(figure, unsure, panels[1, : len(maps)], "Predictive entropy (nats)", "{x:.2f}")
     if spread:
-        # Rounded up, so that the colour bar's ticks are short numbers.
-        high = max(float(one.epistemic.max()) for one in spread)
-        step = 10.0 ** np.floor(np.log10(high))
-        high = float(np.ceil(high / step) * step)
+        high = _round_up(max(float(one.epistemic.max()) for one in spread))
         for (above, below), one in zip(panels[:, len(maps) :].T, spread, strict=True):
             noise = plane.fill(above, one.aleatoric, one, (0.0, _LN2), "viridis")
             doubt = plane.fill(below, one.epistemic, one, (0.0, high), "magma")
-            above.set_title(f"{one.title}: the parts")
+            above.set_title(f"{one.title}:\nthe two parts of its entropy")
         _bar(figure, noise, panels[0, len(maps) :], "Aleatoric part (nats)", "{x:.2f}")
         _bar(figure, doubt, panels[1, len(maps) :], "Epistemic part (nats)", "{x:.2g}")
     for axes in panels[1]:
@@ -146,6 +143,12 @@ class _Plane:
             draw_points(axes, self.points)
         axes.set(aspect="equal", xlim=(self.x[0], self.x[-1]), ylim=(self.y[0], self.y[-1]))
         return filled
+
+
+def _round_up(value: float) -> float:
+    """Return the next 1, 2, 4 or 8 times a power of ten: quarters of it are short numbers."""
+    power = 10.0 ** float(np.floor(np.log10(value)))
+    return next(factor * power for factor in (1, 2, 4, 8, 10) if factor * power >= value)
 
 
 def _bar(figure: Figure, filled: Any, panels: np.ndarray, label: str, form: str) -> None:

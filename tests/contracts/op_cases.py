@@ -1,0 +1,159 @@
+"""One entry for every operation and implementation: how to call it, on what, and what is exact.
+
+A case builds tensors on a lattice on which float32 is exact; `call` takes them and returns a tuple
+of tensors. `drawn` names the inputs that have the draw axis K, `batch` where each input has B.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from bayesnn_spike.neurons import ATan, Subtract, ToValue
+from bayesnn_spike.ops.draw import draw_signs, random_bits
+from bayesnn_spike.ops.fire import RefractoryState, fire, refractory_fire
+from bayesnn_spike.ops.synapse import conv2d, linear
+from bayesnn_spike.ops.trace import trace
+from bayesnn_spike.rng import Stream
+from tests.ops import cases
+
+K, T, B, N, M = 3, 6, 5, 40, 33
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation with inputs that all its implementations accept.
+
+    Attributes:
+        op: the name of the `Op`.
+        call: from the inputs to a tuple of tensors.
+        inputs: builds the inputs for a number of examples.
+        batch: the axis of B of every input (None: it has none).
+        drawn: the axis of K of every input (None: it has none).
+        out_batch: the axis of B of every output; () if B means nothing here.
+        smooth: inputs that have a gradient.
+    """
+
+    op: str
+    call: Callable[..., tuple[Tensor, ...]]
+    inputs: Callable[[int], list[Tensor]]
+    batch: tuple[int | None, ...]
+    drawn: tuple[int | None, ...]
+    out_batch: tuple[int, ...] = ()
+    smooth: tuple[int, ...] = ()
+    implementations: tuple[str, ...] = ("reference",)
+    dtype: torch.dtype = field(default=torch.float32)
+
+
+def _fire(current: Tensor, state: Tensor, **options) -> tuple[Tensor, Tensor]:
+    options = {"beta": 0.5, "v_threshold": 1.0, "surrogate": ATan()} | options
+    return fire(current, state, time_dim=1, **options)
+
+
+def _refractory(current: Tensor, r: Tensor, s: Tensor) -> tuple[Tensor, ...]:
+    spikes, state, u = refractory_fire(
+        current,
+        RefractoryState(r, s),
+        time_dim=1,
+        decay=0.5,
+        v_threshold=0.25,
+        surrogate=ATan(),
+    )
+    return spikes, *state, u
+
+
+CASES = {
+    "draw_signs": Case(
+        "draw_signs",
+        lambda logits: (draw_signs(logits, stream=Stream(3), draws=K),),
+        lambda b: [cases.lattice(b, 7)],
+        (0,),
+        (None,),
+        implementations=("cpu", "reference"),
+    ),
+    "random_bits": Case(
+        "random_bits",
+        lambda like: (random_bits(tuple(like.shape), stream=Stream(3), draws=K),),
+        lambda b: [cases.lattice(b, 7)],
+        (0,),
+        (None,),
+        implementations=("cpu", "reference"),
+    ),
+    "linear": Case(
+        "linear",
+        lambda x, w, b: (linear(x, w, b),),
+        lambda b: [
+            cases.spikes(T, b, N, rate=0.1),
+            cases.signs(K, M, N, seed=1),
+            cases.signs(K, M, seed=2),
+        ],
+        (1, None, None),
+        (None, 0, 0),
+        out_batch=(2,),
+        smooth=(1, 2),
+        implementations=("cpu", "reference"),
+    ),
+    "linear, all with draws": Case(
+        "linear",
+        lambda x, w, b: (linear(x, w, b),),
+        lambda b: [cases.spikes(K, T, b, N), cases.signs(K, M, N, seed=1), cases.signs(K, M)],
+        (2, None, None),
+        (0, 0, 0),
+        out_batch=(2,),
+        smooth=(0, 1, 2),
+    ),
+    "conv2d": Case(
+        "conv2d",
+        lambda x, w, b: (conv2d(x, w, b, stride=2, padding=1),),
+        lambda b: [
+            cases.spikes(K, T, b, 2, 5, 6),
+            cases.signs(K, 4, 2, 3, 3, seed=1),
+            cases.signs(K, 4, seed=2),
+        ],
+        (2, None, None),
+        (0, 0, 0),
+        out_batch=(2,),
+        smooth=(0, 1, 2),
+    ),
+    "trace": Case(
+        "trace",
+        lambda x, state: trace(x, state, decay=0.5, time_dim=1),
+        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
+        (2, 1),
+        (0, 0),
+        out_batch=(2, 1),
+        smooth=(0, 1),
+    ),
+    "fire, soft": Case(
+        "fire",
+        lambda x, state: _fire(x, state, reset=Subtract()),
+        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
+        (2, 1),
+        (0, 0),
+        out_batch=(2, 1),
+        smooth=(0, 1),
+    ),
+    "fire, hard, full gradient": Case(
+        "fire",
+        lambda x, state: _fire(x, state, reset=ToValue(-0.25), detach_reset=False),
+        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
+        (2, 1),
+        (0, 0),
+        out_batch=(2, 1),
+        smooth=(0, 1),
+    ),
+    "refractory_fire": Case(
+        "refractory_fire",
+        _refractory,
+        lambda b: [
+            cases.lattice(K, T, b, 7),
+            cases.lattice(K, b, 7, seed=1).abs(),
+            cases.spikes(K, b, 7),
+        ],
+        (2, 1, 1),
+        (0, 0, 0),
+        out_batch=(2, 1, 1, 2),
+        smooth=(0,),
+    ),
+}

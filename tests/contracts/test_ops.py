@@ -1,0 +1,208 @@
+"""Every implementation of every operation keeps the same laws; the table is `op_cases`."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from bayesnn_spike import ops
+from bayesnn_spike.ops import Op, RefusedError, only
+from tests.contracts.op_cases import CASES, B, Case, K
+
+TABLE = [(name, i) for name, case in CASES.items() for i in case.implementations]
+SMOOTH = [(name, i) for name, i in TABLE if CASES[name].smooth]
+DRAWN = [(name, i) for name, i in TABLE if any(axis is not None for axis in CASES[name].drawn)]
+BATCHED = [(name, i) for name, i in TABLE if CASES[name].out_batch]
+
+
+def run(case: Case, implementation: str, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    with only(implementation):
+        return case.call(*inputs)
+
+
+def assert_equal(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> None:
+    assert len(found) == len(expected)
+    for one, two in zip(found, expected, strict=True):
+        assert one.dtype == two.dtype
+        assert one.shape == two.shape
+        assert torch.equal(one, two)
+
+
+@pytest.fixture
+def poison() -> Iterator[None]:
+    """Memory that nobody wrote is NaN (torch) or all ones bits (numpy), never a lucky zero."""
+
+    def empty(shape, dtype=float, **options) -> np.ndarray:
+        made = np.zeros(shape, dtype, **options)
+        made.view(np.uint8).fill(0xFF)
+        return made
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np, "empty", empty)
+        assert bool(torch.empty(3).isnan().all())
+        yield
+    torch.use_deterministic_algorithms(before)
+
+
+def test_the_table_has_every_implementation_of_every_operation() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(ops.__path__):
+        names = vars(importlib.import_module(f"bayesnn_spike.ops.{module.name}"))
+        for op in (value for value in names.values() if isinstance(value, Op)):
+            found |= {(op.name, implementation.name) for implementation in op.implementations}
+    assert found == {(CASES[name].op, implementation) for name, implementation in TABLE}
+
+
+@pytest.mark.parametrize(("name", "implementation"), TABLE)
+def test_on_the_lattice_it_equals_float64_exactly(name: str, implementation: str, poison) -> None:
+    case = CASES[name]
+    inputs = case.inputs(B)
+    found = run(case, implementation, inputs)
+    exact = run(case, "reference", [x.double() for x in inputs])
+    assert_equal(tuple(y.to(z.dtype) for y, z in zip(found, exact, strict=True)), exact)
+
+
+@pytest.mark.parametrize(("name", "implementation"), TABLE)
+def test_it_gives_the_same_bits_again_and_changes_no_input(name: str, implementation: str) -> None:
+    case = CASES[name]
+    inputs = case.inputs(B)
+    copies, versions = [x.clone() for x in inputs], [x._version for x in inputs]
+    assert_equal(run(case, implementation, inputs), run(case, implementation, inputs))
+    for x, copy, version in zip(inputs, copies, versions, strict=True):
+        assert torch.equal(x, copy)
+        assert x._version == version
+
+
+@pytest.mark.parametrize(("name", "implementation"), TABLE)
+def test_strides_do_not_matter(name: str, implementation: str) -> None:
+    case = CASES[name]
+    inputs = case.inputs(B)
+    expected = run(case, implementation, inputs)
+    turned = [x.movedim(0, -1).contiguous().movedim(-1, 0) for x in inputs]
+    assert any(not x.is_contiguous() for x in turned)
+    assert_equal(run(case, implementation, turned), expected)
+    spaced = [torch.stack([x, x + 100], -1)[..., 0] for x in inputs]
+    assert_equal(run(case, implementation, spaced), expected)
+
+
+@pytest.mark.parametrize(("name", "implementation"), TABLE)
+def test_expanded_inputs_are_inputs(name: str, implementation: str) -> None:
+    case = CASES[name]
+    inputs = [
+        x if axis is None else x.narrow(axis, 0, 1).expand_as(x)
+        for x, axis in zip(case.inputs(B), case.batch, strict=True)
+    ]
+    assert any(0 in x.stride() for x in inputs)
+    assert_equal(
+        run(case, implementation, inputs), run(case, implementation, [x.clone() for x in inputs])
+    )
+
+
+@pytest.mark.parametrize(("name", "implementation"), TABLE)
+def test_an_empty_batch_is_a_batch(name: str, implementation: str, poison) -> None:
+    case = CASES[name]
+    found = run(case, implementation, case.inputs(0))
+    full = run(case, implementation, case.inputs(B))
+    for one, many in zip(found, full, strict=True):
+        assert one.numel() == 0
+        assert one.ndim == many.ndim
+        assert one.dtype == many.dtype
+
+
+@pytest.mark.parametrize(("name", "implementation"), BATCHED)
+def test_examples_do_not_know_each_other(name: str, implementation: str) -> None:
+    case = CASES[name]
+    whole = run(case, implementation, case.inputs(B))
+    for b in (0, B - 1):
+        part = [
+            x if axis is None else x.narrow(axis, b, 1)
+            for x, axis in zip(case.inputs(B), case.batch, strict=True)
+        ]
+        expected = tuple(
+            y.narrow(axis, b, 1) for y, axis in zip(whole, case.out_batch, strict=True)
+        )
+        assert_equal(run(case, implementation, part), expected)
+
+
+@pytest.mark.parametrize(("name", "implementation"), DRAWN)
+def test_draws_do_not_know_each_other(name: str, implementation: str) -> None:
+    """op(x)[k] == op(x[k:k+1]), in value."""
+    case = CASES[name]
+    inputs = case.inputs(B)
+    whole = run(case, implementation, inputs)
+    for k in range(K):
+        part = [
+            x if axis is None else x.narrow(axis, k, 1)
+            for x, axis in zip(inputs, case.drawn, strict=True)
+        ]
+        assert_equal(run(case, implementation, part), tuple(y[k : k + 1] for y in whole))
+
+
+def gradients(case: Case, implementation: str, inputs: list[Tensor], dtype) -> list[Tensor]:
+    """Gradients for cotangents on the lattice, of every output that has any."""
+    leaves = [x.detach().to(dtype).requires_grad_(i in case.smooth) for i, x in enumerate(inputs)]
+    outputs = [y for y in run(case, implementation, leaves) if y.requires_grad]
+    generator = torch.Generator().manual_seed(5)
+    cotangents = [torch.randint(-4, 5, y.shape, generator=generator).to(y.dtype) for y in outputs]
+    return list(torch.autograd.grad(outputs, [leaves[i] for i in case.smooth], cotangents))
+
+
+@pytest.mark.parametrize(("name", "implementation"), SMOOTH)
+def test_gradients_equal_those_of_the_reference_in_float64(
+    name: str, implementation: str, poison
+) -> None:
+    case = CASES[name]
+    inputs = case.inputs(B)
+    found = gradients(case, implementation, inputs, torch.float32)
+    expected = gradients(case, "reference", inputs, torch.float64)
+    for one, two in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one.double(), two, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "implementation"), SMOOTH)
+def test_gradients_are_those_of_a_difference_along_each_draw(
+    name: str, implementation: str
+) -> None:
+    """The gradient of draw k alone, taken from the sum over draws."""
+    case = CASES[name]
+    if implementation != "reference":
+        inputs = case.inputs(B)
+        whole = gradients(case, implementation, inputs, torch.float32)
+        again = gradients(case, implementation, inputs, torch.float32)
+        assert_equal(tuple(whole), tuple(again))
+        return
+    inputs = [x.double() for x in case.inputs(2)]
+    leaves = [x.requires_grad_(i in case.smooth) for i, x in enumerate(inputs)]
+    outputs = run(case, implementation, leaves)
+    (first,) = torch.autograd.grad(outputs[0][1].sum(), leaves[case.smooth[0]])
+    touched = first.flatten(1).any(1)
+    if case.drawn[case.smooth[0]] is not None:
+        assert touched.tolist() == [False, True, False]
+
+
+REFUSALS = {
+    ("draw_signs", "cpu"): ([torch.zeros(2, device="meta")], "needs tensors on the cpu, got meta"),
+    ("linear", "cpu"): (
+        [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
+        "works in float32.*pays off from 32 outputs, got 5",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "implementation"), REFUSALS)
+def test_a_refusal_is_a_sentence_and_never_a_wrong_result(name: str, implementation: str) -> None:
+    inputs, message = REFUSALS[name, implementation]
+    with pytest.raises(RefusedError, match=f"{CASES[name].op} cannot run: cpu: .*{message}"):
+        run(CASES[name], implementation, inputs)
+
+
+def test_everything_but_the_references_has_a_refusal_in_the_table() -> None:
+    others = {(CASES[n].op, i) for n, i in TABLE if i != "reference"}
+    assert {name for name, _ in REFUSALS} | {"random_bits"} == {op for op, _ in others}
