@@ -63,6 +63,7 @@ def info(
     from bayesnn_spike.export.values import unknown
     from bayesnn_spike.study.data import load_data
     from bayesnn_spike.study.overrides import override
+    from bayesnn_spike.study.progress import busy
 
     if name not in names():
         fail(unknown(name, names(), what="data set"), code=USAGE)
@@ -72,7 +73,8 @@ def info(
         if key not in known:
             fail(unknown(key, known, what=f"option of {name}:"), code=USAGE)
     block = {"name": name, "bins": bins or known["bins"], "seed": seed, "options": extra}
-    data = load_data(block, data_root)
+    with busy(f"{name}: loading"):
+        data = load_data(block, data_root)
     facts = {
         "name": name,
         "examples": len(data),

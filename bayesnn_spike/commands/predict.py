@@ -84,6 +84,7 @@ def predict(
     """
     from bayesnn_spike.events.readers import Sensor
     from bayesnn_spike.export import load_artifact
+    from bayesnn_spike.study.progress import busy
 
     size = None
     if sensor is not None:
@@ -92,7 +93,8 @@ def predict(
             fail(f"--sensor {sensor}: write it as WIDTHxHEIGHT, e.g. 34x34", code=USAGE)
         size = Sensor(int(width), int(height))
     network, posterior, meta = load_artifact(artifact)
-    answers = list(_answers(network, posterior, meta, data, draws, seed, size))
+    with busy(f"{data}: classifying"):
+        answers = list(_answers(network, posterior, meta, data, draws, seed, size))
     if not answers:
         fail(f"{data}: no recordings in there", code=FAILED)
     scores = _scores(answers)

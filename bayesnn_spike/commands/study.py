@@ -177,6 +177,7 @@ def report(
     """
     import json
 
+    from bayesnn_spike.study.progress import busy
     from bayesnn_spike.study.run import read_config
     from bayesnn_spike.study.summary import summarise, write_summary
 
@@ -184,7 +185,8 @@ def report(
     before = folder / "summary.json"
     # The command that trained the networks stays the one that is named.
     command = json.loads(before.read_text())["command"] if before.is_file() else _command()
-    summary = summarise(config, folder, command=command)
+    with busy(f"{config.study}: scores and intervals"):
+        summary = summarise(config, folder, command=command)
     write_summary(folder, summary)
     show(folder, summary)
 
@@ -194,11 +196,13 @@ def show(folder: Path, summary: dict[str, Any]) -> None:
     from bayesnn_spike.io import atomic_write_text
     from bayesnn_spike.report import build_report
     from bayesnn_spike.report.tables import markdown, summary_table
+    from bayesnn_spike.study.progress import busy
 
     floors = {(f["data"], f["rule"], f["predict"]): f["ece"] for f in summary["noise_floor"]}
     table = summary_table(summary["rows"], floors=floors)
     atomic_write_text(folder / "table.md", markdown(table))
-    page = build_report(folder)
+    with busy(f"{summary['study']}: pictures and page"):
+        page = build_report(folder)
     console().print(_brief(summary, floors))
     typer.echo(f"summary: {folder / 'summary.json'}\nreport:  {page}")
 

@@ -3,11 +3,17 @@
 Oracle: tests/study/test_progress.py.
 """
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 LINE_EVERY_S = 10.0
 """Seconds between two lines where the output is not a terminal."""
+
+QUIET_S = 2.0
+"""Work that ends within this time says nothing where the output is not a terminal."""
 
 
 @final
@@ -81,3 +87,38 @@ class Progress:
 
     def _text(self) -> str:
         return f"{self._label}: {self._cells_done}/{self._cells} networks"
+
+
+@contextmanager
+def busy(text: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show that work without countable steps goes on: a moving bar with the time, or one
+    line once it takes longer than `QUIET_S`.
+
+    Args:
+        text: what is being done.
+        quiet: show nothing.
+    """
+    if quiet:
+        yield
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        line = threading.Timer(QUIET_S, console.print, (text,))
+        line.daemon = True
+        line.start()
+        try:
+            yield
+        finally:
+            line.cancel()
+        return
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TimeElapsedColumn(),
+    )
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        bar.add_task(text, total=None)
+        yield

@@ -20,7 +20,7 @@ from bayesnn_spike.study.data import divide, load_data
 from bayesnn_spike.study.errors import StudyError
 from bayesnn_spike.study.grid import Cell, cells
 from bayesnn_spike.study.pool import Failure, cores, run_cells
-from bayesnn_spike.study.progress import Progress
+from bayesnn_spike.study.progress import Progress, busy
 from bayesnn_spike.study.resume import unfinished
 from bayesnn_spike.study.summary import summarise, write_summary
 from bayesnn_spike.study.yaml_file import dump_yaml, read_yaml
@@ -70,14 +70,16 @@ def run_study(
         KeyboardInterrupt: finished cells are complete on disk.
     """
     left = unfinished(cells(config), out, resume=resume)
-    prepare(left, root)
+    with busy(f"{config.study}: loading the data", quiet=quiet):
+        prepare(left, root)
     write_config(config, out)
     work = Work(out, root, config.predict.batch_size, config.plane)
     failures = run_cells(
         left, work, workers=workers or cores(), progress=Progress(config.study, quiet=quiet)
     )
     try:
-        summary = summarise(config, out, command=command)
+        with busy(f"{config.study}: scores and intervals", quiet=quiet):
+            summary = summarise(config, out, command=command)
     except StudyError:
         if not failures:
             raise

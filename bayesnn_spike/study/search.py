@@ -21,7 +21,7 @@ from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.grid import Cell, cell
 from bayesnn_spike.study.overrides import set_path
 from bayesnn_spike.study.pool import Failure, cores, run_cells
-from bayesnn_spike.study.progress import Progress
+from bayesnn_spike.study.progress import Progress, busy
 from bayesnn_spike.study.record import read_predictions, read_record, versions
 from bayesnn_spike.study.resume import cell_folder, unfinished
 from bayesnn_spike.study.run import prepare, write_config
@@ -71,7 +71,8 @@ def search_study(
         raise ConfigError("the study has no search block, so there is nothing to search")
     tried = trials(config)
     left = unfinished([c for trial in tried for c in trial.cells], out, resume=resume)
-    prepare(left, root)
+    with busy(f"{config.study} search: loading the data", quiet=quiet):
+        prepare(left, root)
     write_config(config, out)
     failures = run_cells(
         left,

@@ -1,18 +1,28 @@
 """ops/fire: membranes by hand, ties, resets, the golden trace of BiSNN, carried state."""
 
 import math
+from collections.abc import Iterator
+from itertools import product
 
 import pytest
 import torch
 from torch import Tensor
 
-from bayesnn_spike.neurons import Above, AtOrAbove, Boxcar, FastSigmoid, Subtract, ToValue
+from bayesnn_spike.neurons import Above, ATan, AtOrAbove, Boxcar, FastSigmoid, Subtract, ToValue
+from bayesnn_spike.ops import RefusedError, explain, only
+from bayesnn_spike.ops import fire as op
 from bayesnn_spike.ops.fire import RefractoryState, fire, refractory_fire
 from tests.ops import cases
 
 SURROGATE = FastSigmoid(2.0)
 # exp(-1/2): tau_ref = 2 steps.
 DECAY = math.exp(-0.5)
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    with only(request.param):
+        yield request.param
 
 
 def run(current: list[float], **options) -> tuple[list[float], float]:
@@ -38,18 +48,20 @@ def run(current: list[float], **options) -> tuple[list[float], float]:
         ({"v_threshold": 2.0}, [0, 0, 1, 0, 0], 0.140625),
     ],
 )
-def test_membranes_by_hand(options: dict, spikes: list[float], last: float) -> None:
+def test_membranes_by_hand(
+    implementation: str, options: dict, spikes: list[float], last: float
+) -> None:
     assert run([0.75, 0.75, 2.0, 0.0, 0.0], **options) == (spikes, last)
 
 
 @pytest.mark.parametrize("detach", [True, False])
 @pytest.mark.parametrize("reset", [Subtract(), ToValue(0.25)])
-def test_the_gradient_s_options_change_no_spike(reset, detach: bool) -> None:
+def test_the_gradient_s_options_change_no_spike(implementation: str, reset, detach: bool) -> None:
     current = [0.75, 0.75, 2.0, 0.5, 1.0]
     assert run(current, reset=reset, detach_reset=detach) == run(current, reset=reset)
 
 
-def test_ties_are_decided_by_the_comparison() -> None:
+def test_ties_are_decided_by_the_comparison(implementation: str) -> None:
     """u = 1, then 1 and 1.5: exact in binary."""
     assert run([1.0, 1.0, 1.0])[0] == [1, 1, 1]
     assert run([1.0, 0.5, 0.5], comparison=Above()) == ([0, 0, 0], 1.0)
@@ -57,9 +69,9 @@ def test_ties_are_decided_by_the_comparison() -> None:
     assert run([1.0, 1.0, 1.0], comparison=AtOrAbove()) == run([1.0, 1.0, 1.0])
 
 
-@pytest.mark.parametrize("time_dim", [0, 1, 2])
-def test_time_may_be_any_axis(time_dim: int) -> None:
-    current = cases.normal(4, 5, 6) * 2
+@pytest.mark.parametrize("time_dim", [0, 1, 2, -1, -2, -3])
+def test_time_may_be_any_axis(implementation: str, time_dim: int) -> None:
+    current = cases.normal(4, 5, 6, dtype=torch.float32) * 2
     options = {"beta": 0.9, "v_threshold": 1.0, "surrogate": SURROGATE}
     spikes, v = fire(current, time_dim=time_dim, **options)
     first, v_first = fire(current.movedim(time_dim, 0), time_dim=0, **options)
@@ -69,8 +81,8 @@ def test_time_may_be_any_axis(time_dim: int) -> None:
 
 @pytest.mark.parametrize("cut", [1, 4, 7])
 @pytest.mark.parametrize("reset", [Subtract(), ToValue(-0.5)])
-def test_two_halves_with_carried_state_equal_one_run(reset, cut: int) -> None:
-    current = cases.normal(8, 2, 3) * 2
+def test_two_halves_with_carried_state_equal_one_run(implementation: str, reset, cut: int) -> None:
+    current = cases.normal(8, 2, 3, dtype=torch.float32) * 2
     options = {"beta": 0.9, "v_threshold": 1.0, "surrogate": SURROGATE, "reset": reset}
     whole, last = fire(current, time_dim=0, **options)
     one, carried = fire(current[:cut], time_dim=0, **options)
@@ -168,3 +180,49 @@ def test_a_wrong_state_is_refused(state: Tensor, message: str) -> None:
         refractory_fire(current, RefractoryState(state, torch.zeros(3)), **options)
     with pytest.raises(ValueError, match=f"the last spikes has {message}"):
         refractory_fire(current, RefractoryState(torch.zeros(3), state), **options)
+
+
+RESETS, TIES, DETACH = (Subtract(), ToValue(-0.3)), (AtOrAbove(), Above()), (True, False)
+
+
+@pytest.mark.parametrize(("reset", "comparison", "detach"), list(product(RESETS, TIES, DETACH)))
+@pytest.mark.parametrize("surrogate", [Boxcar(1.5), FastSigmoid(2.0), ATan(2.0)], ids=repr)
+def test_the_compiled_loop_gives_the_reference_s_bits(reset, comparison, detach, surrogate) -> None:
+    """Spikes and membranes bit for bit, gradients to the rounding of a few operations."""
+    current = torch.cat([cases.normal(2, 9, 3, 5, dtype=torch.float32), cases.lattice(2, 9, 3, 5)])
+    state = cases.normal(4, 3, 5, dtype=torch.float32)
+    g = cases.normal(4, 9, 3, 5, seed=1, dtype=torch.float32)
+    found = []
+    for name in ("reference", "cpu"):
+        x, v0 = current.clone().requires_grad_(), state.clone().requires_grad_()
+        with only(name):
+            spikes, v = fire(
+                x,
+                v0,
+                time_dim=1,
+                beta=0.9,
+                v_threshold=1.0,
+                surrogate=surrogate,
+                reset=reset,
+                comparison=comparison,
+                detach_reset=detach,
+            )
+        found.append((spikes, v, *torch.autograd.grad((spikes, v), (x, v0), (g, g[:, 0]))))
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-5)
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize(
+    ("current", "reason"),
+    [
+        (torch.zeros(2, 3).double(), "works in float32, got torch.float64"),
+        (torch.zeros(2, 3, device="meta"), "needs tensors on the cpu, got meta"),
+    ],
+)
+def test_the_compiled_loop_says_why_it_refuses(current: Tensor, reason: str) -> None:
+    options = {"time_dim": 0, "beta": 0.5, "v_threshold": 1.0, "surrogate": SURROGATE}
+    with only("cpu"), pytest.raises(RefusedError, match=f"fire cannot run: cpu: {reason}"):
+        fire(current, **options)
+    assert explain(op._FIRE, current, None).startswith(f"fire/cpu: refuses, {reason}")

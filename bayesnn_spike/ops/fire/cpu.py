@@ -137,7 +137,7 @@ def fire(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor]:
     """Spikes and last membrane of the leaky neuron."""
-    shape = current.shape
+    shape, time_dim = current.shape, time_dim % current.ndim
     steps, step_shape = shape[time_dim], (*shape[:time_dim], *shape[time_dim + 1 :])
     lead = int(np.prod(shape[:time_dim], dtype=np.int64))
     rest = int(np.prod(shape[time_dim + 1 :], dtype=np.int64))
