@@ -1,7 +1,7 @@
 """`bayesnn-spike predict`: ask a trained artifact about recordings."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
@@ -139,9 +139,23 @@ def _answers(
             strict=True,
         )
         for item, probabilities, total, aleatoric, epistemic in numbers:
-            known = item.label in meta.classes
-            label = meta.classes.index(item.label) if known else None
+            label = class_index(item.label, meta.classes)
             yield Answer(item.name, label, probabilities, total, aleatoric, epistemic)
+
+
+def class_index(label: str | None, classes: Sequence[str]) -> int | None:
+    """Return the class a recording's label means: its name, or its number in the file's counting.
+
+    The files of DVS-Gesture count from 1, all others from 0. None for no label, or a foreign one.
+    """
+    from bayesnn_spike.events.readers import GESTURES
+
+    if label is None or label in classes:
+        return None if label is None else list(classes).index(label)
+    if not label.isdigit():
+        return None
+    number = int(label) - (tuple(classes) == tuple(GESTURES))
+    return number if 0 <= number < len(classes) else None
 
 
 def _members(posterior: Any, draws: int) -> int:

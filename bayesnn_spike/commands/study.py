@@ -104,7 +104,10 @@ def run(
 @plain_errors
 def search(
     path: StudyPath,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the trainings.", show_default="runs/NAME-search"),
+    ] = None,
     results: Annotated[
         Path | None,
         typer.Option("--results", help="Folder of search.json.", show_default="PATH/results"),

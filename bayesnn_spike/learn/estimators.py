@@ -74,7 +74,7 @@ class Relaxed:
         draws: K.
         scale: ExactScale() or EpsScale().
 
-    Source: Maddison et al. 2017; BayesBiNN eq. 9; specs of the scale's mean in closed form.
+    Source: Maddison et al. 2017; Meng et al. 2020 (BayesBiNN).
     """
 
     tau: float = 0.5
@@ -152,7 +152,7 @@ class Flipout:
     Args:
         draws: K.
 
-    Source: Wen et al. 2018, eq. 4, with Bernoulli weights.
+    Source: Wen et al. 2018, with Bernoulli weights.
     """
 
     draws: int = 1

@@ -24,7 +24,8 @@ class Temperature:
     Raises:
         ValueError: a count below 1, or negative tempering.
 
-    Source: specs of BayesBiNN (rho = r / N) and BiSNN. Oracle: tests/learn/test_temperature.py.
+    Source: Meng et al. 2020 (BayesBiNN), where rho = reweight / N.
+    Oracle: tests/learn/test_temperature.py.
     """
 
     examples: int

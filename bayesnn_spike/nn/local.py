@@ -1,6 +1,6 @@
 """Local learning: a fixed random binary readout after every block, no gradient between blocks.
 
-Source: DECOLLE as used by BiSNN, specs of kclip/BayesBiSNN (LIF_MLP.py, LeNet.py): readouts in
+Source: DECOLLE as used by BiSNN, see kclip/BayesBiSNN (LIF_MLP.py, LeNet.py): readouts in
 {-1, +1} drawn once, scaled by 1/sqrt(units), never trained; spikes are detached between blocks.
 Oracle: tests/nn/test_local.py.
 """

@@ -66,7 +66,7 @@ def read_plane(folder: Path) -> PlaneAnswers | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         shared = {name: arrays.pop(name) for name in _SHARED}
         modes = {

@@ -6,6 +6,7 @@ a single seed it is null. Oracle: tests/study/test_summary.py.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +90,16 @@ def summarise(config: StudyConfig, out: Path, *, command: str) -> dict[str, Any]
         ),
         "noise_floor": [_floor(row, config.bootstrap) for row in rows],
         "definitions": {
-            name: metric(rows[0].probs[0], rows[0].labels).definition.split(" (")[0]
+            name: _definition(metric(rows[0].probs[0], rows[0].labels).definition)
             for name, metric in METRICS.items()
         },
     }
+
+
+def _definition(text: str) -> str:
+    """A score's definition without the counts of the examples it was computed on."""
+    text = re.sub(r" \(\d+ of \d+ examples\)", "", text)
+    return re.sub(r",? \d+ examples", "", text)
 
 
 def write_summary(out: Path, summary: Mapping[str, Any]) -> Path:

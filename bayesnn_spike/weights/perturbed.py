@@ -8,7 +8,7 @@ currents. Gradients flow to the mean alone. They are for training: members at te
     local:    I = mu x + sqrt((1 - mu^2) x^2) o eps       eps normal per example and unit
 
 Flipout keeps the mean and the covariance of the currents of each example, with one draw w shared
-by the batch (Wen et al. 2018, eq. 4). Local reparameterisation replaces the law of the current by
+by the batch (Wen et al. 2018). Local reparameterisation replaces the law of the current by
 a normal of the same mean and variance (Kingma et al. 2015; Peters and Welling 2018 for binary
 weights). Oracle: tests/weights/test_perturbed.py.
 """

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from bayesnn_spike.calibration import nll
+from bayesnn_spike.commands.predict import class_index
+from bayesnn_spike.events.readers import GESTURES
 from bayesnn_spike.export import save_artifact
 from bayesnn_spike.export.network import build_network
 from bayesnn_spike.posterior import Bernoulli, Empirical, Point
@@ -133,3 +135,23 @@ def test_a_cut_recording_is_refused_with_its_place(artifact: Path, tmp_path: Pat
     (tmp_path / "a.bin").write_bytes(b"\x01\x02\x03")
     message = call("predict", artifact, "--data", tmp_path / "a.bin", code=1).stderr
     assert message.startswith(f"error: {tmp_path / 'a.bin'}: at byte")
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "index"),
+    [
+        ("two", ("one", "two"), 1),
+        ("1", ("zero", "one"), 1),
+        ("1", GESTURES, 0),
+        ("11", GESTURES, 10),
+        ("12", GESTURES, None),
+        ("0", GESTURES, None),
+        ("7", ("0", "1"), None),
+        ("cat", ("dog",), None),
+        (None, ("dog",), None),
+    ],
+)
+def test_a_label_is_a_name_or_a_number_in_the_files_counting(
+    label: str | None, classes: tuple[str, ...], index: int | None
+) -> None:
+    assert class_index(label, classes) == index

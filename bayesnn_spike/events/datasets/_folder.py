@@ -20,6 +20,9 @@ def require_root(name: str, root: Path | str | None, advice: str) -> Path:
         DataSetError: it does not exist; says where it looked and how to get the data.
     """
     path = cache_folder() / name if root is None else Path(root)
+    underscored = cache_folder() / name.replace("-", "_")
+    if root is None and not path.exists() and underscored.exists():
+        return underscored
     if path.exists():
         return path
     hint = " (no root was given)" if root is None else ""
