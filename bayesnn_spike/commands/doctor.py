@@ -20,7 +20,6 @@ PACKAGES = {
     "pydantic": "studies (extra: study)",
     "sklearn": "the data set digits-saccade (extra: study)",
     "matplotlib": "pictures (extra: study)",
-    "plotly": "the HTML page (extra: study)",
     "h5py": "SHD and SSC files (extra: hdf5)",
     "netcal": "recalibration (extra: calibration)",
     "pyro": "inference by Pyro (extra: bayes)",

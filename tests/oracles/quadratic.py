@@ -7,8 +7,8 @@ from bayesnn_spike.ops.synapse import linear
 from tests.learn.rules.problems import Problem
 
 N, D, SIGMA = 12, 3, 0.7
-I, J = torch.meshgrid(torch.arange(N), torch.arange(D), indexing="ij")
-X = (((3 * I + 5 * J) % 7 - 3) / 3).double()
+ROW, COLUMN = torch.meshgrid(torch.arange(N), torch.arange(D), indexing="ij")
+X = ((3 * ROW + 5 * COLUMN) % 7 - 3).double() / 3
 Y = X @ torch.tensor([1.0, -1.0, 1.0]).double() + 0.3 * (-1.0) ** torch.arange(N).double()
 VARIANCE = N * SIGMA**2
 A, B, C0 = X.T @ X / VARIANCE, X.T @ Y / VARIANCE, Y @ Y / (2 * VARIANCE)
