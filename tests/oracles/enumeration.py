@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -72,9 +73,12 @@ def expected_loss(mu: Tensor, losses: Tensor) -> Tensor:
 
 
 def kl(logits: Tensor, prior: Tensor) -> Tensor:
-    """sum mu (lambda - lambda0) - log cosh lambda + log cosh lambda0, by its definition."""
-    q, p = torch.sigmoid(2 * logits), torch.sigmoid(2 * prior)
-    return (q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()).sum()
+    """sum over weights and signs of q log(q / p)."""
+    total = torch.zeros((), dtype=logits.dtype)
+    for w in (-2, 2):
+        ratio = F.logsigmoid(w * logits) - F.logsigmoid(w * prior)
+        total = total + (torch.sigmoid(w * logits) * ratio).sum()
+    return total
 
 
 def free_energy(logits: Tensor, prior: Tensor, losses: Tensor, rho: float) -> Tensor:
