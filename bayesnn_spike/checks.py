@@ -40,6 +40,12 @@ def require_positive(value: float, name: str) -> None:
         raise ValueError(f"{name} must be positive, got {value!r}")
 
 
+def require_decay(value: float, name: str) -> None:
+    """Raise ValueError unless 0 <= value < 1: a running mean that forgets (NaN fails)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+
+
 def require_interval(value: float, name: str, low: float, high: float) -> None:
     """Raise ValueError unless low <= value <= high (NaN fails)."""
     if not low <= value <= high:

@@ -83,3 +83,11 @@ def test_same_names(found: dict, missing: str, extra: str) -> None:
     assert str(error.value) == (
         f"weights does not match the posterior: missing {missing}, unexpected {extra}"
     )
+
+
+@pytest.mark.parametrize("value", [1.0, -1e-9, NAN, 2.0])
+def test_decay(value: float) -> None:
+    checks.require_decay(0.0, "beta")
+    checks.require_decay(0.999999, "beta")
+    with pytest.raises(ValueError, match=rf"beta must lie in \[0, 1\), got {value!r}"):
+        checks.require_decay(value, "beta")

@@ -57,13 +57,17 @@ def predict(
         ),
     ],
     draws: Annotated[int, typer.Option(min=1, help="Networks in the committee.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Of the committee.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Of the committee.")] = 0,
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="OUT", help="Write everything as JSON.")
     ] = None,
     sensor: Annotated[
         str | None,
-        typer.Option(metavar="WxH", help="Sensor size, where the format does not say it."),
+        typer.Option(
+            metavar="WxH",
+            help="Sensor size, where the format does not say it.",
+            show_default="as the network was trained",
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Print at most so many recordings.")
@@ -93,13 +97,15 @@ def predict(
             fail(f"--sensor {sensor}: write it as WIDTHxHEIGHT, e.g. 34x34", code=USAGE)
         size = Sensor(int(width), int(height))
     network, posterior, meta = load_artifact(artifact)
+    if size is None:
+        size = _trained_sensor(meta, data)
     with busy(f"{data}: classifying"):
         answers = list(_answers(network, posterior, meta, data, draws, seed, size))
     if not answers:
         fail(f"{data}: no recordings in there", code=FAILED)
     scores = _scores(answers)
     if json_out is not None:
-        _write(json_out, artifact, meta, draws, seed, answers, scores)
+        _write(json_out, artifact, meta, _members(posterior, draws), seed, answers, scores)
     _print(meta, answers, scores, limit)
 
 
@@ -110,7 +116,6 @@ def _answers(
     import torch
 
     from bayesnn_spike.events.readers import iterate
-    from bayesnn_spike.export.encode import encode_recording
     from bayesnn_spike.predict import Committee
     from bayesnn_spike.predict import predict as ask
     from bayesnn_spike.rng import Stream
@@ -120,7 +125,7 @@ def _answers(
     pooling = POOLINGS[settings.get("predict", {}).get("pooling", "softmax_of_rate")]
     burn_in = settings.get("credit", {}).get("burn_in", 0)
     for batch in _batches(iterate(data, sensor=sensor)):
-        spikes = torch.stack([encode_recording(item.stream, meta) for item in batch], dim=1)
+        spikes = torch.stack([_encoded(item, meta) for item in batch], dim=1)
         answer = ask(
             network,
             posterior,
@@ -141,6 +146,28 @@ def _answers(
         for item, probabilities, total, aleatoric, epistemic in numbers:
             label = class_index(item.label, meta.classes)
             yield Answer(item.name, label, probabilities, total, aleatoric, epistemic)
+
+
+def _encoded(item: Any, meta: Any) -> Any:
+    """Spikes of one recording; an error names it."""
+    from bayesnn_spike.events import EventError
+    from bayesnn_spike.export.encode import encode_recording
+
+    try:
+        return encode_recording(item.stream, meta)
+    except EventError as error:
+        raise EventError(f"{item.name}: {error}") from error
+
+
+def _trained_sensor(meta: Any, data: Path) -> Any:
+    """The sensor of the training data, for formats that do not say theirs; else None."""
+    from bayesnn_spike.events.readers import Sensor
+
+    scaled = meta.encoding.get("grid") is not None or meta.encoding.get("crop") is not None
+    known = data.suffix.lower() in {".aedat", ".h5", ".hdf5"}
+    if scaled or known or len(meta.shape) != 3:
+        return None
+    return Sensor(meta.shape[2], meta.shape[1])
 
 
 def class_index(label: str | None, classes: Sequence[str]) -> int | None:

@@ -178,20 +178,26 @@ def report(
 
       bayesnn-spike study report runs/rules_on_nmnist
     """
-    import json
-
     from bayesnn_spike.study.progress import busy
     from bayesnn_spike.study.run import read_config
     from bayesnn_spike.study.summary import summarise, write_summary
 
     config = read_config(folder)
-    before = folder / "summary.json"
-    # The command that trained the networks stays the one that is named.
-    command = json.loads(before.read_text())["command"] if before.is_file() else _command()
+    command = _command_before(folder)
     with busy(f"{config.study}: scores and intervals"):
         summary = summarise(config, folder, command=command)
     write_summary(folder, summary)
     show(folder, summary)
+
+
+def _command_before(folder: Path) -> str:
+    """The command that trained the networks, from the summary that is to be rebuilt."""
+    import json
+
+    try:
+        return json.loads((folder / "summary.json").read_text())["command"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _command()
 
 
 def show(folder: Path, summary: dict[str, Any]) -> None:

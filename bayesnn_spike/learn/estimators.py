@@ -126,7 +126,7 @@ class HardStraightThrough:
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
         del draw
-        return {name: credit.grads[name].mean(0) for name in logits}
+        return _mean_gradient(logits, credit)
 
 
 @final
@@ -141,7 +141,7 @@ class MeanParameter:
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
         del draw
-        return {name: credit.grads[name].mean(0) for name in logits}
+        return _mean_gradient(logits, credit)
 
 
 @final
@@ -171,7 +171,7 @@ class Flipout:
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
         del draw
-        return {name: credit.grads[name].mean(0) for name in logits}
+        return _mean_gradient(logits, credit)
 
 
 @final
@@ -199,7 +199,7 @@ class LocalReparameterisation:
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
         del draw
-        return {name: credit.grads[name].mean(0) for name in logits}
+        return _mean_gradient(logits, credit)
 
 
 @final
@@ -238,6 +238,11 @@ class Score:
 Estimator = (
     Relaxed | HardStraightThrough | MeanParameter | Flipout | LocalReparameterisation | Score
 )
+
+
+def _mean_gradient(logits: Weights, credit: Credit) -> Weights:
+    """The mean over draws of the gradients at the leaves: the scale s is 1."""
+    return {name: credit.grads[name].mean(0) for name in logits}
 
 
 def _means(logits: Weights, draws: int) -> Weights:

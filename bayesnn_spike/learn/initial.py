@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from bayesnn_spike.checks import require_positive
 from bayesnn_spike.ops.draw import draw_signs
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
@@ -22,6 +23,9 @@ class CoinFlip:
 
     magnitude: float
 
+    def __post_init__(self) -> None:
+        require_positive(self.magnitude, "CoinFlip.magnitude")
+
     def __call__(self, like: Tensor, stream: Stream) -> Tensor:
         return self.magnitude * draw_signs(torch.zeros_like(like), stream=stream)[0]
 
@@ -32,6 +36,9 @@ class Uniform:
     """Uniform in [-bound, bound)."""
 
     bound: float
+
+    def __post_init__(self) -> None:
+        require_positive(self.bound, "Uniform.bound")
 
     def __call__(self, like: Tensor, stream: Stream) -> Tensor:
         u = torch.rand(
@@ -49,6 +56,9 @@ class Normal:
     """Normal with mean 0."""
 
     deviation: float
+
+    def __post_init__(self) -> None:
+        require_positive(self.deviation, "Normal.deviation")
 
     def __call__(self, like: Tensor, stream: Stream) -> Tensor:
         z = torch.randn(

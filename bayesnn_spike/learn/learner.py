@@ -49,7 +49,9 @@ class Learner(NamedTuple):
     """A rule bound to a network and a loss.
 
     Attributes:
-        init: (stream, params=None) -> LearnerState; params default to the network's own.
+        init: (stream, params=None) -> LearnerState. The rule's `initial` makes the first latents;
+            of params, by default the network's own, it takes names, shapes and dtypes, and the
+            values only where `initial` is `Given()`.
         update: (state, Batch) -> (state, Info), a pure function.
         posterior: state -> AbstractPosterior.
     """

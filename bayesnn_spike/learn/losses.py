@@ -5,6 +5,7 @@ of the time-averaged readout: one scored step. `StepCrossEntropy` scores every s
 is 1/T of the log-likelihood, which `Temperature` has to know.
 """
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -22,9 +23,9 @@ class RateCrossEntropy:
         """Map `[*K, T, B, C]` and `[B]` to `[K]`."""
         return _cross_entropy(class_logits(readout).mean(-3), labels)
 
-    def scored_steps(self, steps: int) -> int:
-        """Terms of one example's log-likelihood: 1."""
-        return min(1, steps)
+    def scored_steps(self, steps: int, horizon: int | None = None) -> int:
+        """Terms of one example's log-likelihood: 1, or one a chunk of `horizon` steps."""
+        return 1 if horizon is None else math.ceil(steps / horizon)
 
 
 @final
@@ -39,8 +40,9 @@ class StepCrossEntropy:
         flat = logits.flatten(-3, -2)  # [*K, T * B, C]
         return _cross_entropy(flat, labels.repeat(steps))
 
-    def scored_steps(self, steps: int) -> int:
-        """Terms of one example's log-likelihood: T."""
+    def scored_steps(self, steps: int, horizon: int | None = None) -> int:
+        """Terms of one example's log-likelihood: T, however they are cut into chunks."""
+        del horizon
         return steps
 
 
@@ -55,9 +57,9 @@ class Local:
         """Map a tuple of `[*K, T, B, C]` and `[B]` to `[K]`."""
         return torch.stack([self.loss(readout, labels) for readout in readouts]).sum(0)
 
-    def scored_steps(self, steps: int) -> int:
+    def scored_steps(self, steps: int, horizon: int | None = None) -> int:
         """As the inner loss; the sum over blocks is part of the loss, not of the data."""
-        return self.loss.scored_steps(steps)
+        return self.loss.scored_steps(steps, horizon)
 
 
 def class_logits(readout: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from bayesnn_spike.checks import require_decay, require_positive
 from bayesnn_spike.learn.schedule import Schedule, as_schedule
 from bayesnn_spike.types import Weights
 
@@ -43,6 +44,9 @@ class Sgd:
 
     lr: "float | Schedule"
 
+    def __post_init__(self) -> None:
+        as_schedule(self.lr)
+
     def init(self, params: Weights) -> SgdState:
         del params
         return SgdState(_zero())
@@ -60,6 +64,10 @@ class Momentum:
 
     lr: "float | Schedule"
     beta: float = 0.9
+
+    def __post_init__(self) -> None:
+        as_schedule(self.lr)
+        require_decay(self.beta, "Momentum.beta")
 
     def init(self, params: Weights) -> MomentumState:
         return MomentumState(_zero(), {n: torch.zeros_like(p) for n, p in params.items()})
@@ -90,6 +98,12 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        as_schedule(self.lr)
+        require_decay(self.beta1, "Adam.beta1")
+        require_decay(self.beta2, "Adam.beta2")
+        require_positive(self.eps, "Adam.eps")
 
     def init(self, params: Weights) -> AdamState:
         zeros = {n: torch.zeros_like(p) for n, p in params.items()}

@@ -25,7 +25,7 @@ class Rule(Protocol):
     """A learning rule; implementations are frozen dataclasses in `learn/rules/`."""
 
     def init(self, params: Weights, stream: Stream) -> Any:
-        """Return the first state for parameters `{name: [*shape]}`."""
+        """Return the first state for parameters `{name: [*shape]}`; values count for `Given()`."""
 
     def draw(self, state: Any, stream: Stream) -> Draw:
         """Return training weights, leaves `[K, *shape]`; may be relaxed."""

@@ -14,6 +14,9 @@ class Constant:
 
     value: float
 
+    def __post_init__(self) -> None:
+        require_positive(self.value, "step size")
+
     def __call__(self, step: int) -> float:
         del step
         return self.value
@@ -35,6 +38,7 @@ class Cosine:
     every: int = 1
 
     def __post_init__(self) -> None:
+        require_positive(self.value, "step size")
         require_positive(self.steps, "steps")
         require_positive(self.every, "every")
 

@@ -18,7 +18,7 @@ class Temperature:
 
     Args:
         examples: N, the training examples of the current task.
-        scored_steps: terms of one example's log-likelihood (`loss.scored_steps(T)`).
+        scored_steps: terms of one example's log-likelihood (`loss.scored_steps(T, horizon)`).
         tempering: 1 is Bayes, below 1 is cold, 0 leaves the prior out.
 
     Raises:

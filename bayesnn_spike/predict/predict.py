@@ -41,7 +41,7 @@ def predict(
         how: Committee(draws) (default), Ensemble(draws), Vote(draws), Mode() or MeanParameter().
         pooling: order of softmax and means.
         burn_in: first time steps left out of the readout.
-        batch_size: examples at a time.
+        batch_size: examples at a time; changes results by rounding at most (except Ensemble).
         max_bytes: bound of weights and activations held for one chunk of draws; at least one draw
             runs. The chunking changes no draw.
 

@@ -123,7 +123,7 @@ def measure_length(settings: dict[str, Any], *, examples: int, steps: int, loss:
     learned = steps - credit["burn_in"]
     chunks = 1 if credit["horizon"] is None else math.ceil(learned / credit["horizon"])
     batches = max(1, examples // settings["batch_size"])
-    return Length(examples, batches, chunks, loss.scored_steps(learned))
+    return Length(examples, batches, chunks, loss.scored_steps(learned, credit["horizon"]))
 
 
 def _schedule(recipe: dict[str, Any], key: str, length: Length) -> Schedule:

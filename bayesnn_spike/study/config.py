@@ -27,11 +27,12 @@ from pydantic import (
     model_validator,
 )
 
+from bayesnn_spike.events import datasets
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.network_config import Mlp, Network
 from bayesnn_spike.study.overrides import override
 from bayesnn_spike.study.rules_config import Rules
-from bayesnn_spike.study.strict import Strict, plain
+from bayesnn_spike.study.strict import Strict, plain, unknown_key
 from bayesnn_spike.study.values import LossName
 from bayesnn_spike.study.yaml_file import read_yaml
 
@@ -174,6 +175,9 @@ class StudyConfig(Strict):
         names = [data.name for data in self.data]
         if len(set(names)) != len(names):
             raise ValueError(f"data: the names must differ, got {names}")
+        for name in names:
+            if name not in datasets.names():
+                raise ValueError(f"data: {unknown_key(name, datasets.names(), what='data set')}")
         self.rules.require_consistent(names)
         if self.search is not None:
             self.rules.require_searchable(self.search.grid, self.search.budget)

@@ -51,3 +51,13 @@ def test_each_parameter_has_its_own_stream(initial) -> None:
     assert not torch.equal(both["a"], both["b"])
     alone = initialise(initial, {"b": LIKE}, Stream(3))
     assert torch.equal(alone["b"], both["b"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(CoinFlip, "magnitude"), (Uniform, "bound"), (Normal, "deviation")],
+)
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_a_size_that_is_not_positive_is_refused(kind: type, name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"{kind.__name__}\.{name} must be positive"):
+        kind(value)

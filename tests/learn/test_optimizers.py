@@ -109,3 +109,20 @@ def test_the_dtype_is_kept(optimizer, dtype: torch.dtype) -> None:
     assert moved["a"].dtype == dtype
     assert all(v.dtype == dtype for part in state[1:] for v in part.values())
     assert state.count.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Sgd(0.0), "step size must be positive, got 0.0"),
+        (lambda: Momentum(-1.0), "step size must be positive"),
+        (lambda: Adam(float("nan")), "step size must be positive"),
+        (lambda: Momentum(0.1, 1.0), r"Momentum.beta must lie in \[0, 1\)"),
+        (lambda: Adam(0.1, beta1=-0.1), r"Adam.beta1 must lie in \[0, 1\)"),
+        (lambda: Adam(0.1, beta2=1.0), r"Adam.beta2 must lie in \[0, 1\)"),
+        (lambda: Adam(0.1, eps=0.0), "Adam.eps must be positive"),
+    ],
+)
+def test_wrong_options_are_refused(build, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build()

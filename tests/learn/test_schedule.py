@@ -36,3 +36,10 @@ def test_counts_are_positive(options: dict) -> None:
 def test_a_number_is_a_constant_schedule() -> None:
     assert as_schedule(2) == Constant(2.0)
     assert as_schedule(Cosine(1.0, 3)) == Cosine(1.0, 3)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, float("nan")])
+def test_a_step_size_is_positive(value: float) -> None:
+    for build in (Constant, lambda v: Cosine(v, 10), as_schedule):
+        with pytest.raises(ValueError, match="step size must be positive"):
+            build(value)

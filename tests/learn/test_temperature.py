@@ -26,6 +26,13 @@ def test_losses_know_how_many_steps_they_score() -> None:
     assert Local(RateCrossEntropy()).scored_steps(100) == 1
 
 
+def test_a_horizon_makes_every_chunk_a_term_of_the_likelihood() -> None:
+    # On chunks of one step both losses are the same number, so their temperatures must agree.
+    assert RateCrossEntropy().scored_steps(100, 1) == StepCrossEntropy().scored_steps(100, 1) == 100
+    assert RateCrossEntropy().scored_steps(100, 30) == 4
+    assert Local(RateCrossEntropy()).scored_steps(10, 5) == 2
+
+
 def test_all_three_parts_are_shown() -> None:
     assert str(Temperature(200, 90, 0.1)) == (
         "rho 5.56e-06 = tempering 0.1 / (200 examples x 90 scored steps)"

@@ -82,7 +82,8 @@ def settings(**changes: Any) -> dict[str, Any]:
     [
         ({}, Length(100, 6, 1, 1)),
         ({"loss": "step"}, Length(100, 6, 1, 10)),
-        ({"horizon": 1}, Length(100, 6, 10, 1)),
+        ({"horizon": 1}, Length(100, 6, 10, 10)),
+        ({"horizon": 4}, Length(100, 6, 3, 3)),
         ({"horizon": 4, "burn_in": 1, "loss": "step"}, Length(100, 6, 3, 9)),
     ],
 )

@@ -24,6 +24,8 @@ from bayesnn_spike.events.datasets.images import load_images
 from bayesnn_spike.events.datasets.nmnist import load_nmnist
 from bayesnn_spike.events.datasets.shd import load_shd
 from bayesnn_spike.events.datasets.two_moons import load_two_moons
+from bayesnn_spike.events.errors import EventError
+from bayesnn_spike.events.ledger import SplitError
 
 _LOADERS: dict[str, Callable[..., SpikeDataset]] = {
     "two-moons": load_two_moons,
@@ -74,7 +76,16 @@ def load(name: str, **given: Any) -> SpikeDataset:
                 f"{name} has no option {option!r}{_nearest(option, known)}; "
                 f"it has {', '.join(known)}"
             )
-    return loader(**given)
+    try:
+        return loader(**given)
+    except (DataSetError, EventError, SplitError):
+        raise
+    except (TypeError, ValueError, MemoryError) as error:
+        values = ", ".join(f"{option}={value!r}" for option, value in given.items())
+        raise DataSetError(
+            f"{name} cannot be made with {values}: {error or 'out of memory'}. See "
+            f"`bayesnn-spike data info {name}` for its options"
+        ) from error
 
 
 def _loader(name: str) -> Callable[..., SpikeDataset]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 
 import torch
 
+from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.credit import Credit, Draw
 from bayesnn_spike.learn.estimators import Estimator, HardStraightThrough
 from bayesnn_spike.learn.initial import CoinFlip, Initial, initialise
@@ -55,6 +56,10 @@ class BayesBiSNN:
     prior_logits: float = 0.0
     limit: float | None = 5.0
     initial: Initial = CoinFlip(2.0)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            require_positive(self.limit, "BayesBiSNN.limit")
 
     def init(self, params: Weights, stream: Stream) -> BayesState:
         logits = initialise(self.initial, params, stream)

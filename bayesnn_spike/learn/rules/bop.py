@@ -6,6 +6,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from bayesnn_spike.checks import require_interval
 from bayesnn_spike.learn.credit import Credit, Draw
 from bayesnn_spike.learn.initial import CoinFlip, initialise
 from bayesnn_spike.learn.rule import leaf
@@ -38,6 +39,11 @@ class Bop:
 
     rate: "float | Schedule" = 1e-3
     threshold: float = 1e-6
+
+    def __post_init__(self) -> None:
+        require_interval(as_schedule(self.rate)(0), "Bop.rate", 0.0, 1.0)
+        if not self.threshold >= 0:
+            raise ValueError(f"Bop.threshold must be at least 0, got {self.threshold!r}")
 
     def init(self, params: Weights, stream: Stream) -> BopState:
         start = initialise(CoinFlip(1.0), params, stream)

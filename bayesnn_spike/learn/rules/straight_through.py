@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
+from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.credit import Credit, Draw
 from bayesnn_spike.learn.initial import Initial, Uniform, initialise
 from bayesnn_spike.learn.optimizers import Adam, Optimizer
@@ -30,6 +31,10 @@ class StraightThrough:
     optimizer: Optimizer = Adam(1e-2)
     limit: float | None = 1.0
     initial: Initial = Uniform(0.1)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            require_positive(self.limit, "StraightThrough.limit")
 
     def init(self, params: Weights, stream: Stream) -> Latents:
         latents = {n: p[None] for n, p in initialise(self.initial, params, stream).items()}

@@ -127,3 +127,9 @@ def test_the_posterior_is_bernoulli_and_a_copy() -> None:
     posterior.logits["w"].zero_()
     assert bool((state.logits["w"] != 0).all())
     torch.testing.assert_close(state.prior["w"], torch.full((2, 3), 0.5 * math.log(9)))
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_limit_is_positive(limit: float) -> None:
+    with pytest.raises(ValueError, match=r"BayesBiSNN\.limit must be positive"):
+        BayesBiSNN(Temperature(10), limit=limit)

@@ -1,5 +1,6 @@
 """learn/rules/bop: flips by hand, and the two limits of its threshold."""
 
+import pytest
 import torch
 
 from bayesnn_spike.learn.credit import Credit, Draw
@@ -67,3 +68,18 @@ def test_it_starts_as_a_coin_flip() -> None:
     assert set(state.weights["w"].unique().tolist()) == {-1.0, 1.0}
     assert abs(float(state.weights["w"].mean())) < 0.1
     assert not bool(state.mean["w"].any())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": 1.5}, r"Bop.rate must lie in \[0.0, 1.0\], got 1.5"),
+        ({"rate": -0.1}, "must be positive|Bop.rate must lie"),
+        ({"rate": Cosine(2.0, 10)}, "Bop.rate must lie"),
+        ({"threshold": -1e-9}, "Bop.threshold must be at least 0"),
+        ({"threshold": float("nan")}, "Bop.threshold must be at least 0"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Bop(**options)

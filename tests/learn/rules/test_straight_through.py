@@ -54,3 +54,9 @@ def test_its_defaults_are_those_of_the_baseline() -> None:
     state = step(StraightThrough(initial=Given()), rule.init(PARAMS, Stream(0)), [1.0] * 4)
     start = rule.init(PARAMS, Stream(0)).latents["w"]
     torch.testing.assert_close(state.latents["w"], start - 0.01, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_limit_is_positive(limit: float) -> None:
+    with pytest.raises(ValueError, match=r"StraightThrough\.limit must be positive"):
+        StraightThrough(limit=limit)
