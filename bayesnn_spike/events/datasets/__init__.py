@@ -24,7 +24,7 @@ from bayesnn_spike.events.datasets.images import load_images
 from bayesnn_spike.events.datasets.nmnist import load_nmnist
 from bayesnn_spike.events.datasets.shd import load_shd
 from bayesnn_spike.events.datasets.two_moons import load_two_moons
-from bayesnn_spike.events.errors import EventError
+from bayesnn_spike.events.errors import EventError, EventFileError
 from bayesnn_spike.events.ledger import SplitError
 
 _LOADERS: dict[str, Callable[..., SpikeDataset]] = {
@@ -78,7 +78,7 @@ def load(name: str, **given: Any) -> SpikeDataset:
             )
     try:
         return loader(**given)
-    except (DataSetError, EventError, SplitError):
+    except (DataSetError, EventError, EventFileError, SplitError):
         raise
     except (TypeError, ValueError, MemoryError) as error:
         values = ", ".join(f"{option}={value!r}" for option, value in given.items())
