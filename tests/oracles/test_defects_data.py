@@ -1,25 +1,29 @@
-"""Section 8 again: the rows about data sets, scores, studies and files."""
+"""Section 8 again: the rows about data sets, scores, schedules and studies."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from bayesnn_spike.calibration import ece, evaluate
+from bayesnn_spike.calibration import ece, evaluate, nll
 from bayesnn_spike.events import EventStream, bin_events
 from bayesnn_spike.events.datasets import load
 from bayesnn_spike.events.splits import Ledger, Split, SplitReuseError
-from bayesnn_spike.learn import RateCrossEntropy
+from bayesnn_spike.learn.credit import Credit, Draw
+from bayesnn_spike.learn.initial import Given
+from bayesnn_spike.learn.rules import StBiSNN
+from bayesnn_spike.learn.schedule import Cosine
 from bayesnn_spike.models import mlp
-from bayesnn_spike.posterior import Point
-from bayesnn_spike.predict import Mode, predict
+from bayesnn_spike.posterior import Bernoulli, Point
+from bayesnn_spike.predict import Committee, Mode, predict
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.build import make_network
 from bayesnn_spike.study.config import load_config
 from tests.architecture.scan import ROOT
-from tests.oracles import enumeration as exact
+from tests.ops import cases
 
 PERFECT = np.eye(3)[[0, 1, 2, 1]]
+STREAM = Stream(11)
 
 
 def test_defect_14_the_labels_of_two_moons_are_the_moons() -> None:
@@ -124,9 +128,27 @@ def test_defect_23_all_rules_of_a_study_share_one_network(study: str) -> None:
     assert all(shape == shapes[0] for shape in shapes)
 
 
-def test_the_enumerated_network_is_the_one_of_the_models() -> None:
-    """What the oracles enumerate is the package's own spiking network and loss."""
-    network = exact.small_network()
-    assert type(network) is type(mlp(3, (2,), 2))
-    losses = exact.all_losses(network, exact.small_batch(), RateCrossEntropy())
-    assert losses.shape == (1024,)
+def test_defect_24_equal_members_score_as_one_whatever_the_batches() -> None:
+    """Logits were averaged under the name of probabilities, and a sum of batch means was
+    divided by the number of examples."""
+    network, spikes, labels = mlp(6, (5,), 3), cases.spikes(5, 8, 6, rate=0.4), torch.arange(8) % 3
+    certain = Bernoulli({n: 50 * cases.signs(*p.shape) for n, p in network.named_parameters()})
+    scores = [
+        nll(
+            predict(
+                network, certain, spikes, stream=STREAM, how=how, batch_size=batch_size
+            ).probabilities,
+            labels,
+        ).value
+        for how in (Mode(), Committee(1), Committee(7))
+        for batch_size in (1, 3, 8)
+    ]
+    assert scores == pytest.approx([scores[0]] * 9, rel=1e-6)
+
+
+def test_defect_26_the_first_step_takes_the_first_step_size() -> None:
+    """Their scheduler stepped before the first epoch. (There are no batch statistics here.)"""
+    rule = StBiSNN(Cosine(2.0, 10), Given())
+    state = rule.init({"w": torch.zeros(1)}, STREAM)
+    after = rule.step(state, Draw({}, {}), Credit(torch.zeros(1), {"w": torch.ones(1, 1)}))
+    assert after.latents["w"].item() == -2.0
