@@ -34,7 +34,8 @@ def test_the_sensor_of_the_training_is_the_default(tmp_path: Path) -> None:
 def test_an_unknown_data_set_of_a_study_is_a_wrong_configuration(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
-        "study: typo\ndata: [{name: two-mons}]\nrules: {bop: {rate: 0.1, threshold: 0, epochs: 1}}\n"
+        "study: typo\ndata: [{name: two-mons}]\n"
+        "rules: {bop: {rate: 0.1, threshold: 0, epochs: 1}}\n"
     )
     done = call("study", "run", tmp_path, "--out", tmp_path / "out", code=2)
     assert "two-mons" in done.stderr
