@@ -1,4 +1,4 @@
-"""What the sources promise exists: every test named as an oracle, every result that is announced."""
+"""What the sources promise exists: tests named as oracles, results that are announced."""
 
 import re
 from pathlib import Path

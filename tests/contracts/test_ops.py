@@ -1,6 +1,6 @@
 """Every implementation of every operation keeps the same laws; the table is `op_cases`."""
 
-import importlib
+import importlib.util
 import pkgutil
 
 import numpy as np
@@ -199,3 +199,13 @@ def test_a_refusal_is_a_sentence_and_never_a_wrong_result(name: str, implementat
 def test_everything_but_the_references_has_a_refusal_in_the_table() -> None:
     others = {(CASES[n].op, i) for n, i in TABLE if i != "reference"}
     assert {CASES[name].op for name, _ in REFUSALS} | {"random_bits"} == {op for op, _ in others}
+
+
+@pytest.mark.parametrize("name", [n for n, i in TABLE if i == "cpu"])
+def test_without_numba_the_reference_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = CASES[name]
+    expected = run(case, "reference", case.inputs(B))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert_equal(case.call(*case.inputs(B)), expected)
+    with pytest.raises(RefusedError, match="numba is not installed"):
+        run(case, "cpu", case.inputs(B))
