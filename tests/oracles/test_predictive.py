@@ -86,7 +86,7 @@ def test_uncertainties_converge_to_the_enumerated_ones() -> None:
         (MeanOfSteps(), lambda r: r.softmax(-1).mean((0, 1))),
         (SoftmaxOfMean(), lambda r: r.mean((0, 1)).softmax(-1)),
     ],
-    ids=repr,
+    ids=["softmax_of_rate", "mean_of_steps", "softmax_of_mean"],
 )
 def test_every_pooling_order_over_all_networks(pooling, expected) -> None:
     found = predict(
