@@ -59,7 +59,7 @@ def _picture(data: str, seeds: Mapping[int, Mapping[str, PlaneAnswers]]) -> Pict
     points = TrainingPoints(one.points, one.labels)
     figure = predictive_plane(maps, one.x, one.y, points=points, classes=one.classes)
     return Picture(
-        png_bytes(figure),
+        png_bytes(figure, colours=160),
         f"{data}, seed {seed}: what every rule says over the plane. Above the probability of "
         f"class {one.classes[1]}, below its entropy. A committee's entropy has two parts: "
         "aleatoric (its members are unsure) and epistemic (they disagree; mind the scale).",

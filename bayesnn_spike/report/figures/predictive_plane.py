@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayesnn_spike.report.figures.plane import TrainingPoints, draw_points
-from bayesnn_spike.report.figures.style import BLACK, new_figure, styled
+from bayesnn_spike.report.figures.style import BLACK, PALE, new_figure, styled
 
 # The two ends are the colours of the two classes' points.
 _CLASSES = LinearSegmentedColormap.from_list("classes", ["#2C8CC9", "#F7F7F7", "#E08A00"])
 _LN2 = float(np.log(2))
-_LEVELS = 16
+_LEVELS = 12
 
 
 @final
@@ -82,7 +82,7 @@ def predictive_plane(
                 )
     spread = [one for one in maps if one.spread]
     count = len(maps) + len(spread)
-    figure = new_figure(1.6 + 2.45 * count, 5.7)
+    figure = new_figure(1.6 + 2.3 * count, 5.5)
     panels = figure.subplots(2, count, sharex=True, sharey=True, squeeze=False)
     plane = _Plane(x, y, points)
     for (above, below), one in zip(panels.T, maps, strict=False):
@@ -95,15 +95,15 @@ def predictive_plane(
         high = _round_up(max(float(one.epistemic.max()) for one in spread))
         for (above, below), one in zip(panels[:, len(maps) :].T, spread, strict=True):
             noise = plane.fill(above, one.aleatoric, one, (0.0, _LN2), "viridis")
-            doubt = plane.fill(below, one.epistemic, one, (0.0, high), "magma")
-            above.set_title(f"{one.title}:\nthe two parts of its entropy")
+            doubt = plane.fill(below, one.epistemic, one, (0.0, high), "magma", line=PALE)
+            above.set_title(f"{one.title}:\nits two parts")
         _bar(figure, noise, panels[0, len(maps) :], "Aleatoric part (nats)", "{x:.2f}")
         _bar(figure, doubt, panels[1, len(maps) :], "Epistemic part (nats)", "{x:.2g}")
     for axes in panels[1]:
         axes.set_xlabel("Input $x_1$")
     for axes in panels[:, 0]:
         axes.set_ylabel("Input $x_2$")
-    handles = [Line2D([], [], color=BLACK, linewidth=1.3, label="probability 0.5")]
+    handles = [Line2D([], [], color=BLACK, linewidth=1.1, label="probability 0.5")]
     if points is not None:
         found, _ = panels[0, 0].get_legend_handles_labels()
         for handle, value in zip(found, np.unique(points.labels), strict=True):
@@ -127,6 +127,8 @@ class _Plane:
         one: PredictiveMap,
         limits: tuple[float, float],
         colours: Any,
+        *,
+        line: str = BLACK,
     ) -> Any:
         """Draw one panel and return what its colour bar needs."""
         levels = np.linspace(*limits, _LEVELS + 1)
@@ -136,9 +138,7 @@ class _Plane:
         # Thin seams between the colours are an artefact of antialiasing; this closes them.
         filled.set_edgecolor("face")
         if one.probability.min() < 0.5 < one.probability.max():
-            axes.contour(
-                self.x, self.y, one.probability, levels=[0.5], colors=BLACK, linewidths=1.3
-            )
+            axes.contour(self.x, self.y, one.probability, levels=[0.5], colors=line, linewidths=1.1)
         if self.points is not None:
             draw_points(axes, self.points)
         axes.set(aspect="equal", xlim=(self.x[0], self.x[-1]), ylim=(self.y[0], self.y[-1]))

@@ -34,7 +34,7 @@ def test_a_column_for_each_map_and_one_for_the_parts_of_a_committee():
     assert [axes.get_title(loc="left") for axes in above] == [
         "one network",
         "committee",
-        "committee:\nthe two parts of its entropy",
+        "committee:\nits two parts",
     ]
     assert len(below) == 3
     labels = [axes.get_ylabel() for axes in figure.axes if axes not in above + below]
