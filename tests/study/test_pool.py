@@ -80,6 +80,11 @@ def test_an_interrupt_in_this_process_keeps_finished_cells(
 
 
 SCRIPT = """
+import signal
+
+# A shell that starts jobs in the background has them ignore Ctrl-C; this one must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import sys
 from pathlib import Path
 from bayesnn_spike.study.cell import Work
