@@ -1,5 +1,6 @@
 """ops/draw: the words of Philox4x32-10, the counter layout, and the same bits everywhere."""
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -101,6 +102,23 @@ def test_cpu_thresholds_equal_the_reference_for_wide_logits() -> None:
     found = np.empty(len(logits), np.int32)
     assert cpu._fill_thresholds(logits.numpy(), found)
     np.testing.assert_array_equal(found, reference.sign_threshold(logits).numpy())
+
+
+def test_the_thresholds_are_pinned() -> None:
+    """The order of operations is part of the definition: a change is a Numerics entry."""
+    logits = torch.arange(-20_000, 20_001) / 1000
+    found = reference.sign_threshold(logits)
+    assert hashlib.sha256(found.numpy().astype("<i4").tobytes()).hexdigest() == (
+        "87aeb3e9feaf06cae640fb0c35c609f53b9534f7e918fe39d994a8f6822cf4b1"
+    )
+    few = torch.tensor([0.0, 0.5, -0.5, 3.0, -8.0])
+    assert reference.sign_threshold(few).tolist() == [
+        1073741823,
+        577547327,
+        1569936319,
+        5309917,
+        2147483405,
+    ]
 
 
 @pytest.mark.parametrize("sizes", [(7,), (1, 6), (3, 4), (2, 2, 3), (0, 7)])
