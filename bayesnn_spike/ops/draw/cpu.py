@@ -6,11 +6,11 @@ contract multiply-add, so every threshold is the same integer. Oracle: tests/ops
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops.draw.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E, MULTIPLIERS, WEYL
 
 _U32, _U64, _F32 = np.uint32, np.uint64, np.float32
@@ -25,11 +25,8 @@ _LANES = 32
 # Adding and taking off 1.5 * 2^23 rounds a small float32 to an integer, ties to even.
 _ROUND = _F32(1.5 * 2**23)
 
-# numpy's error model: a division that may raise would keep the loops from being vectorised.
-_jit = numba.njit(cache=True, nogil=True, fastmath=False, boundscheck=False, error_model="numpy")
 
-
-@_jit
+@jit
 def _fill_bits(out: np.ndarray, first: int, key0: int, key1: int) -> None:
     """31-bit words into out `[K, count]`; blocks of four words, `_LANES` blocks at a time."""
     draws, count = out.shape
@@ -60,7 +57,7 @@ def _fill_bits(out: np.ndarray, first: int, key0: int, key1: int) -> None:
                 out[k, 4 * base + i] = words[i]
 
 
-@_jit
+@jit
 def _fill_thresholds(logits: np.ndarray, out: np.ndarray) -> bool:
     """The reference's thresholds; returns whether no logit is NaN."""
     nan = np.int32(0)
@@ -91,7 +88,7 @@ def _fill_thresholds(logits: np.ndarray, out: np.ndarray) -> bool:
     return nan == 0
 
 
-@_jit
+@jit
 def _fill_signs(thresholds: np.ndarray, bits: np.ndarray, out: np.ndarray) -> None:
     for i in range(out.size):
         out[i] = _F32(-1) if bits[i] <= thresholds[i] else _F32(1)

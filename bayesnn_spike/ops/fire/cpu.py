@@ -7,18 +7,17 @@ all steps; only the recursion of README.md is compiled. Oracle: tests/ops/test_f
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
 
-_jit = numba.njit(cache=True, nogil=True, fastmath=False, boundscheck=False, error_model="numpy")
 _F32 = np.float32
 
 
-@_jit
+@jit
 def _forward(
     current: np.ndarray,
     v: np.ndarray,
@@ -45,7 +44,7 @@ def _forward(
                     v[lead, r] = u * (_F32(1) - s) + v_reset * s
 
 
-@_jit
+@jit
 def _backward(
     grad: np.ndarray,
     a: np.ndarray,

@@ -8,15 +8,14 @@ Oracle: tests/ops/test_synapse.py.
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-_jit = numba.njit(cache=True, nogil=True, fastmath=False, boundscheck=False)
+from bayesnn_spike.ops._compile import jit
 
 
-@_jit
+@jit
 def _count(x: np.ndarray, starts: np.ndarray) -> None:
     total = 0
     for r in range(x.shape[0]):
@@ -28,7 +27,7 @@ def _count(x: np.ndarray, starts: np.ndarray) -> None:
         starts[r + 1] = total
 
 
-@_jit
+@jit
 def _list(x: np.ndarray, starts: np.ndarray, inputs: np.ndarray, values: np.ndarray) -> None:
     active = np.empty(x.shape[1] + 1, np.int32)
     for r in range(x.shape[0]):
@@ -42,7 +41,7 @@ def _list(x: np.ndarray, starts: np.ndarray, inputs: np.ndarray, values: np.ndar
             values[starts[r] + e] = row[active[e]]
 
 
-@_jit
+@jit
 def _forward(
     starts: np.ndarray, inputs: np.ndarray, values: np.ndarray, weight: np.ndarray, out: np.ndarray
 ) -> None:
@@ -64,7 +63,7 @@ def _forward(
                 e += 1
 
 
-@_jit
+@jit
 def _backward(
     starts: np.ndarray, inputs: np.ndarray, values: np.ndarray, grad: np.ndarray, out: np.ndarray
 ) -> None:
@@ -109,7 +108,7 @@ class _EventLinear(torch.autograd.Function):
         return None, torch.from_numpy(_transposed(out))
 
 
-@_jit
+@jit
 def _transpose(x: np.ndarray, out: np.ndarray) -> None:
     """`[K, A, B]` to `[K, B, A]`, in tiles that stay in the first-level cache."""
     draws, rows, columns = x.shape

@@ -1,0 +1,81 @@
+"""Run pieces of one kernel on several threads.
+
+Kernels release the interpreter's lock, so ordinary threads run them side by side. There is no
+OpenMP pool that a forked process would inherit broken: a child makes threads of its own.
+The split of the work never changes a result. Oracle: tests/ops/test_threads.py.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+_pool: ThreadPoolExecutor | None = None
+_size = 0
+
+
+def threads() -> int:
+    """Return how many threads kernels use: torch's number, or less if NUMBA_NUM_THREADS says so.
+
+    Raises:
+        ValueError: NUMBA_NUM_THREADS is not a positive integer.
+    """
+    named = os.environ.get("NUMBA_NUM_THREADS")
+    if named is None:
+        return torch.get_num_threads()
+    if not named.isdecimal() or int(named) < 1:
+        raise ValueError(f"NUMBA_NUM_THREADS must be a positive integer, got {named!r}")
+    return min(int(named), torch.get_num_threads())
+
+
+def parallel(run: Callable[[int, int], Any], count: int, *, least: int = 1) -> None:
+    """Call `run(start, stop)` for ranges that together are `range(count)`, on several threads.
+
+    Args:
+        run: a kernel on part of its work; ranges must not write to the same place.
+        count: how many units of work there are.
+        least: units in a range that are worth a thread.
+    """
+    workers = min(threads(), count // max(least, 1))
+    if workers <= 1:
+        if count:
+            run(0, count)
+        return
+    # More ranges than threads: one slow range does not keep the others waiting.
+    pieces = min(count // max(least, 1), 4 * workers)
+    edges = [count * i // pieces for i in range(pieces + 1)]
+    jobs = iter(list(pairwise(edges)))
+
+    def work() -> None:
+        # next() on a list iterator is atomic under the interpreter's lock.
+        for start, stop in jobs:
+            run(start, stop)
+
+    pool = _threads_of(workers - 1)
+    futures = [pool.submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        wait(futures)
+    for future in futures:
+        future.result()
+
+
+def _threads_of(size: int) -> ThreadPoolExecutor:
+    global _pool, _size
+    if _pool is None or size > _size:
+        _pool, _size = ThreadPoolExecutor(size, thread_name_prefix="bayesnn-kernel"), size
+    return _pool
+
+
+def _forget() -> None:
+    """After a fork the threads are gone: the child starts without a pool."""
+    global _pool, _size
+    _pool, _size = None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
