@@ -100,7 +100,7 @@ def test_cpu_thresholds_equal_the_reference_for_wide_logits() -> None:
 
     logits = torch.cat([wide_logits(), cases.normal(100_003, dtype=torch.float32) * 4])
     found = np.empty(len(logits), np.int32)
-    assert cpu._fill_thresholds(logits.numpy(), found)
+    assert cpu._thresholds(logits.numpy(), found, 0, len(logits))
     np.testing.assert_array_equal(found, reference.sign_threshold(logits).numpy())
 
 

@@ -34,6 +34,28 @@ def draw_signs(logits: Tensor, *, stream: Stream, draws: int = 1, first: int = 0
     return _SIGNS(logits, key=stream.key, draws=draws, first=first)
 
 
+def draw_words(logits: Tensor, *, stream: Stream, draws: int = 1, first: int = 0) -> Tensor:
+    """Draw binary weights, 64 to a word: the bits of `draw_signs`, 1 for +1.
+
+    Args:
+        logits: `[M, *in]`, natural parameters; any floating dtype, used in float32. One axis or
+            none is a single row.
+        stream: the parameter's stream.
+        draws: K.
+        first: index of the first draw.
+
+    Returns:
+        int64 `[K, M, ceil(N / 64)]` with N inputs a row: the words of `draw.signs.Packed`.
+
+    Raises:
+        ValueError: logits hold NaN; draws or first are negative or reach beyond 2^32.
+
+    Source: ops/draw/README.md. Oracle: tests/ops/test_draw.py.
+    """
+    _require_draws(draws, first)
+    return _WORDS(logits, key=stream.key, draws=draws, first=first)
+
+
 def random_bits(
     shape: tuple[int, ...], *, stream: Stream, draws: int = 1, first: int = 0, device: Any = "cpu"
 ) -> Tensor:
@@ -91,6 +113,13 @@ _SIGNS = Op(
     (
         Implementation("cpu", _cpu("draw_signs"), _cpu_refuses),
         Implementation("reference", lambda: reference.draw_signs, _never),
+    ),
+)
+_WORDS = Op(
+    "draw_words",
+    (
+        Implementation("cpu", _cpu("draw_words"), _cpu_refuses),
+        Implementation("reference", lambda: reference.draw_words, _never),
     ),
 )
 _BITS = Op(

@@ -1,7 +1,8 @@
-"""`draw` on the CPU: one compiled pass from logits to signs, the reference's bits exactly.
+"""`draw` on the CPU: from logits to packed signs, the reference's bits exactly.
 
-The loop body repeats the reference's float32 operations in the reference's order; numba does not
-contract multiply-add, so every threshold is the same integer. Oracle: tests/ops/test_draw.py.
+Thresholds repeat the reference's float32 operations in the reference's order; numba does not
+contract multiply-add, so every threshold is the same integer. Signs are drawn 64 to a word in flat
+order, where Philox blocks are aligned, and then cut into rows. Oracle: tests/ops/test_draw.py.
 """
 
 from typing import Any
@@ -11,57 +12,26 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.ops._compile import jit
-from bayesnn_spike.ops.draw.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E, MULTIPLIERS, WEYL
+from bayesnn_spike.ops._threads import parallel
+from bayesnn_spike.ops.bits import words_for
+from bayesnn_spike.ops.draw.philox import LANES, draw_flat, schedule, words_flat
+from bayesnn_spike.ops.draw.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E
+from bayesnn_spike.ops.draw.signs import rows_of
 
-_U32, _U64, _F32 = np.uint32, np.uint64, np.float32
-_M0, _M1 = (_U64(m) for m in MULTIPLIERS)
-_W0, _W1 = (_U64(w) for w in WEYL)
-_MASK = _U64(0xFFFFFFFF)
+_U64, _F32 = np.uint64, np.float32
 _LOG2E, _LN2_HIGH, _LN2_LOW = _F32(LOG2E), _F32(LN2_HIGH), _F32(LN2_LOW)
 _C0, _C1, _C2, _C3, _C4, _C5 = (_F32(c) for c in EXP)
-
-# So many blocks run side by side: the rounds become vector instructions.
-_LANES = 32
 # Adding and taking off 1.5 * 2^23 rounds a small float32 to an integer, ties to even.
 _ROUND = _F32(1.5 * 2**23)
+# A limit that no 31-bit word is above: what pads the last word draws zeros.
+_NEVER = np.int32(2**31 - 1)
 
 
 @jit
-def _fill_bits(out: np.ndarray, first: int, key0: int, key1: int) -> None:
-    """31-bit words into out `[K, count]`; blocks of four words, `_LANES` blocks at a time."""
-    draws, count = out.shape
-    c0, c1 = np.empty(_LANES, np.uint64), np.empty(_LANES, np.uint64)
-    c2, c3 = np.empty(_LANES, np.uint64), np.empty(_LANES, np.uint64)
-    words = np.empty(4 * _LANES, np.int32)
-    for k in range(draws):
-        for base in range(0, (count + 3) // 4, _LANES):
-            for j in range(_LANES):
-                block = _U64(base + j)
-                c0[j], c1[j] = block & _MASK, block >> _U64(32)
-                c2[j], c3[j] = _U64(first + k), _U64(0)
-            k0, k1 = _U64(key0), _U64(key1)
-            for _ in range(10):
-                for j in range(_LANES):
-                    p0, p1 = c0[j] * _M0, c2[j] * _M1
-                    c0[j] = (p1 >> _U64(32)) ^ c1[j] ^ k0
-                    c1[j] = p1 & _MASK
-                    c2[j] = (p0 >> _U64(32)) ^ c3[j] ^ k1
-                    c3[j] = p0 & _MASK
-                k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
-            for j in range(_LANES):
-                words[4 * j] = np.int32(c0[j] >> _U64(1))
-                words[4 * j + 1] = np.int32(c1[j] >> _U64(1))
-                words[4 * j + 2] = np.int32(c2[j] >> _U64(1))
-                words[4 * j + 3] = np.int32(c3[j] >> _U64(1))
-            for i in range(min(4 * _LANES, count - 4 * base)):
-                out[k, 4 * base + i] = words[i]
-
-
-@jit
-def _fill_thresholds(logits: np.ndarray, out: np.ndarray) -> bool:
-    """The reference's thresholds; returns whether no logit is NaN."""
+def _thresholds(logits, out, start, stop):
+    """The reference's thresholds of weights start to stop; returns whether no logit is NaN."""
     nan = np.int32(0)
-    for i in range(logits.size):
+    for i in range(start, stop):
         logit = logits[i]
         nan += np.int32(logit != logit)
         a = _F32(2) * abs(logit)
@@ -89,9 +59,35 @@ def _fill_thresholds(logits: np.ndarray, out: np.ndarray) -> bool:
 
 
 @jit
-def _fill_signs(thresholds: np.ndarray, bits: np.ndarray, out: np.ndarray) -> None:
-    for i in range(out.size):
-        out[i] = _F32(-1) if bits[i] <= thresholds[i] else _F32(1)
+def _rows(flat, inputs, out, start, stop):
+    """Cut flat words `[K, F]` into rows `[K, M, W]` of `inputs` bits each; rows start to stop."""
+    rows, words = out.shape[1], out.shape[2]
+    last = _U64(0xFFFFFFFFFFFFFFFF) >> _U64(64 * words - inputs)
+    for index in range(start, stop):
+        k, m = index // rows, index % rows
+        for w in range(words):
+            bit = m * inputs + 64 * w
+            at, shift = bit >> 6, _U64(bit & 63)
+            word = flat[k, at] >> shift
+            if shift and at + 1 < flat.shape[1]:
+                word |= flat[k, at + 1] << (_U64(64) - shift)
+            out[k, m, w] = word & last if w == words - 1 else word
+
+
+@jit
+def _signs(words, count, out, start, stop):
+    """-1 or +1 into out `[K * count]`, from flat words `[K, F]`; words start to stop."""
+    per = words.shape[1]
+    for index in range(start, stop):
+        k, w = index // per, index % per
+        word = words[k, w]
+        base = k * count + 64 * w
+        if 64 * w + 64 <= count:
+            for j in range(64):
+                out[base + j] = np.int32((word >> _U64(j)) & _U64(1)) * 2 - 1
+        else:
+            for j in range(count - 64 * w):
+                out[base + j] = np.int32((word >> _U64(j)) & _U64(1)) * 2 - 1
 
 
 def random_bits(
@@ -99,21 +95,47 @@ def random_bits(
 ) -> Tensor:
     """31-bit words `[K, *shape]`, int32."""
     del device  # the dispatcher has checked that it is the cpu
-    out = np.empty((draws, int(np.prod(shape, dtype=np.int64))), np.int32)
-    _fill_bits(out, first, *key)
-    return torch.from_numpy(out).reshape(draws, *shape)
+    count = int(np.prod(shape, dtype=np.int64))
+    out = np.empty((draws, 32 * -(-count // 32)), np.int32)
+    keys = schedule(*key)
+    parallel(lambda i, j: words_flat(LANES, keys, first, out, i, j), out.size // 32, least=256)
+    return torch.from_numpy(out)[:, :count].reshape(draws, *shape)
+
+
+def draw_words(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) -> Tensor:
+    """Signs packed by rows, int64 `[K, M, ceil(N / 64)]`."""
+    rows, inputs = rows_of(tuple(logits.shape))
+    flat = _draw(logits, key, draws, first)
+    if inputs % 64:
+        out = np.empty((draws, rows, words_for(inputs)), _U64)
+        parallel(lambda i, j: _rows(flat, inputs, out, i, j), draws * rows, least=16)
+    else:
+        out = flat.reshape(draws, rows, words_for(inputs))
+    return torch.from_numpy(out.view(np.int64))
 
 
 def draw_signs(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) -> Tensor:
     """-1 or +1 `[K, *shape]`, in the dtype of `logits`."""
-    flat = logits.detach().to(torch.float32).contiguous().view(-1).numpy()
-    thresholds = np.empty(flat.size, np.int32)
-    if not _fill_thresholds(flat, thresholds):
-        raise ValueError("logits hold NaN: a weight needs a probability before it can be drawn")
-    signs = np.empty((draws, flat.size), np.float32)
-    # One draw at a time keeps the scratch words at the size of the parameter, whatever K is.
-    bits = np.empty((1, flat.size), np.int32)
-    for k in range(draws):
-        _fill_bits(bits, first + k, *key)
-        _fill_signs(thresholds, bits[0], signs[k])
+    flat = _draw(logits, key, draws, first)
+    count = logits.numel()
+    signs = np.empty(draws * count, np.float32)
+    parallel(lambda i, j: _signs(flat, count, signs, i, j), flat.size, least=256)
     return torch.from_numpy(signs).reshape(draws, *logits.shape).to(logits.dtype)
+
+
+def _draw(logits: Tensor, key: tuple[int, int], draws: int, first: int) -> np.ndarray:
+    """Words `[K, ceil(count / 64)]` of all weights in flat order."""
+    values = logits.detach().to(torch.float32).contiguous().view(-1).numpy()
+    words = words_for(values.size)
+    limits = np.empty(64 * words, np.int32)
+    limits[values.size :] = _NEVER
+    finite = []
+    parallel(
+        lambda i, j: finite.append(_thresholds(values, limits, i, j)), values.size, least=1 << 14
+    )
+    if not all(finite):
+        raise ValueError("logits hold NaN: a weight needs a probability before it can be drawn")
+    out = np.empty((draws, words), _U64)
+    keys = schedule(*key)
+    parallel(lambda i, j: draw_flat(LANES, limits, keys, first, out, i, j), out.size, least=256)
+    return out

@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops.bits import pack_bits
+from bayesnn_spike.ops.draw.signs import rows_of
+
 MASK = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -71,3 +74,10 @@ def draw_signs(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) 
     bits = random_bits(tuple(logits.shape), key=key, draws=draws, first=first, device=logits.device)
     one = torch.ones((), dtype=logits.dtype, device=logits.device)
     return torch.where(bits <= threshold, -one, one)
+
+
+def draw_words(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) -> Tensor:
+    """The signs of `draw_signs` packed by rows, int64 `[K, M, ceil(N / 64)]`."""
+    signs = draw_signs(logits, key=key, draws=draws, first=first)
+    rows, inputs = rows_of(tuple(logits.shape))
+    return pack_bits((signs > 0).reshape(draws, rows, inputs))

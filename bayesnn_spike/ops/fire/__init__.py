@@ -1,14 +1,13 @@
 """Turn currents into spikes: threshold and reset over the whole time loop."""
 
-import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
-import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_state
 from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
 from bayesnn_spike.ops.fire import reference
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
 
@@ -49,11 +48,13 @@ def fire(
         Spikes (0/1, same shape) and the last membrane.
 
     Raises:
-        ValueError: beta outside [0, 1], or a state of another shape, dtype or device.
+        ValueError: beta outside [0, 1], no time step, or a state of another shape, dtype or
+            device.
 
     Source: ops/fire/README.md. Oracle: tests/ops/test_fire.py.
     """
     require_interval(beta, "beta", 0.0, 1.0)
+    require_steps(current, time_dim, "the current of fire")
     if state is not None:
         require_state(state, "the membrane", current.select(time_dim, 0))
     return _FIRE(
@@ -94,12 +95,14 @@ def refractory_fire(
         Spikes, the last state, and the membrane U (both of the current's shape).
 
     Raises:
-        ValueError: decay outside [0, 1], or a state of another shape, dtype or device.
+        ValueError: decay outside [0, 1], no time step, or a state of another shape, dtype or
+            device.
 
     Source: ops/fire/README.md, kclip/BayesBiSNN model/LIF_base.py.
     Oracle: tests/ops/test_fire.py (golden trace).
     """
     require_interval(decay, "decay", 0.0, 1.0)
+    require_steps(current, time_dim, "the current of refractory_fire")
     if state is not None:
         step = current.select(time_dim, 0)
         require_state(state.refractory, "the refractory trace", step)
@@ -116,30 +119,43 @@ def refractory_fire(
     return spikes, RefractoryState(refractory, last), membrane
 
 
-def _load_cpu() -> Callable[..., tuple[Tensor, Tensor]]:
+def _load_fire() -> Callable[..., tuple[Tensor, Tensor]]:
     from bayesnn_spike.ops.fire import cpu
 
     return cpu.fire
 
 
-def _cpu_refuses(current: Tensor, *_: object, **__: object) -> list[str]:
-    if current.device.type != "cpu":
-        return [f"needs tensors on the cpu, got {current.device}"]
-    if importlib.util.find_spec("numba") is None:
-        return ["numba is not installed"]
-    if current.dtype != torch.float32:
-        return [f"works in float32, got {current.dtype}"]
+def _load_refractory() -> Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]:
+    from bayesnn_spike.ops.fire import refractory_cpu
+
+    return refractory_cpu.refractory_fire
+
+
+def _cpu_refuses(current: Tensor, *_: Any, **options: Any) -> list[str]:
+    reasons = cpu_refuses(current)
+    for name, known in (("surrogate", Surrogate), ("comparison", Comparison)):
+        value = options.get(name)
+        if value is not None and not isinstance(value, known):
+            names = ", ".join(kind.__name__ for kind in get_args(known))
+            reasons.append(f"compiles the {name}s {names}, got {value!r}")
+    return reasons
+
+
+def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
 
 _FIRE = Op(
     "fire",
     (
-        Implementation("cpu", _load_cpu, _cpu_refuses),
-        Implementation("reference", lambda: reference.fire, lambda *_, **__: []),
+        Implementation("cpu", _load_fire, _cpu_refuses),
+        Implementation("reference", lambda: reference.fire, _never),
     ),
 )
 _REFRACTORY = Op(
     "refractory_fire",
-    (Implementation("reference", lambda: reference.refractory_fire, lambda *_, **__: []),),
+    (
+        Implementation("cpu", _load_refractory, _cpu_refuses),
+        Implementation("reference", lambda: reference.refractory_fire, _never),
+    ),
 )

@@ -1,126 +1,95 @@
-"""`fire` on the CPU: the time loop compiled, forward and reverse-time backward.
+"""`fire` on the CPU: the time loop compiled, forward and reverse-time backward, on all threads.
 
-Time runs outside, neurons inside, with the reference's float32 operations in the reference's
-order, so spikes and membranes are the same bits. The surrogate's slope is one tensor operation for
-all steps; only the recursion of README.md is compiled. Oracle: tests/ops/test_fire.py.
+The reference's float32 operations in the reference's order: spikes and membranes are the same bits.
+What is saved for the backward pass: README.md. Oracle: tests/ops/test_fire_cpu.py.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from bayesnn_spike.ops._compile import jit
-from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
+from bayesnn_spike.ops import _lanes
+from bayesnn_spike.ops.fire.kernels import (
+    BITS,
+    FLOATS,
+    NOTHING,
+    coded,
+    fire_backward,
+    fire_forward,
+)
+from bayesnn_spike.ops.fire.surrogate import (
+    AtOrAbove,
+    Boxcar,
+    Comparison,
+    Reset,
+    Subtract,
+    Surrogate,
+)
 
 _F32 = np.float32
 
 
-@jit
-def _forward(
-    current: np.ndarray,
-    v: np.ndarray,
-    beta: float,
-    threshold: float,
-    soft: bool,
-    v_reset: float,
-    ties: bool,
-    spikes: np.ndarray,
-    excess: np.ndarray,
-) -> None:
-    """current, spikes, excess `[L, T, R]`; v `[L, R]` is updated in place."""
-    for lead in range(current.shape[0]):
-        for t in range(current.shape[1]):
-            for r in range(current.shape[2]):
-                u = beta * v[lead, r] + current[lead, t, r]
-                x = u - threshold
-                fires = x >= _F32(0) if ties else x > _F32(0)
-                s = _F32(1) if fires else _F32(0)
-                spikes[lead, t, r], excess[lead, t, r] = s, x
-                if soft:
-                    v[lead, r] = u - threshold * s
-                else:
-                    v[lead, r] = u * (_F32(1) - s) + v_reset * s
+class _Options(NamedTuple):
+    """Numbers as the kernels take them.
 
+    Attributes:
+        neuron: beta, threshold, hard, v_reset, tie (the spike at u = threshold, 0 or 1).
+        full: the reset passes a gradient.
+        save: NOTHING, BITS or FLOATS.
+        each: bits a step: the slope, with hard reset also the spike.
+        surrogate: its code and its number.
+    """
 
-@jit
-def _backward(
-    grad: np.ndarray,
-    a: np.ndarray,
-    slope: np.ndarray,
-    spikes: np.ndarray,
-    excess: np.ndarray,
-    beta: float,
-    threshold: float,
-    soft: bool,
-    v_reset: float,
-    detach: bool,
-    out: np.ndarray,
-) -> None:
-    """All `[L, T, R]`; a `[L, R]` holds the cotangent of the membrane, updated in place."""
-    for lead in range(grad.shape[0]):
-        for step in range(grad.shape[1]):
-            t = grad.shape[1] - 1 - step
-            for r in range(grad.shape[2]):
-                keep = _F32(1) if soft else _F32(1) - spikes[lead, t, r]
-                du = grad[lead, t, r] * slope[lead, t, r] + a[lead, r] * keep
-                if not detach:
-                    jump = -threshold if soft else v_reset - (excess[lead, t, r] + threshold)
-                    du += a[lead, r] * jump * slope[lead, t, r]
-                out[lead, t, r] = du
-                a[lead, r] = beta * du
+    neuron: tuple
+    full: bool
+    save: int
+    each: int
+    surrogate: tuple[int, float]
 
 
 class _Fire(torch.autograd.Function):
-    """current `[L, T, R]` and state `[L, R]` to spikes and the last membrane."""
+    """current `[L, T, R]` and state `[L, R]` to spikes, the last membrane and what is saved."""
 
     @staticmethod
-    def forward(
-        current: Tensor, state: Tensor, surrogate: Surrogate, options: tuple
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        beta, threshold, soft, v_reset, ties, _ = options
-        spikes, excess = torch.empty_like(current), torch.empty_like(current)
-        v = state.clone()
-        _forward(
-            current.detach().numpy(),
-            v.numpy(),
-            beta,
-            threshold,
-            soft,
-            v_reset,
-            ties,
-            spikes.numpy(),
-            excess.numpy(),
-        )
-        return spikes, v, excess
+    def forward(current: Tensor, state: Tensor, options: _Options) -> tuple[Tensor, Tensor, Tensor]:
+        return _run(current, state, options)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        spikes, _, excess = output
-        _, _, ctx.surrogate, ctx.options = inputs
-        ctx.mark_non_differentiable(excess)
-        ctx.save_for_backward(spikes, excess)
+        _, _, saved = output
+        ctx.options = inputs[2]
+        ctx.shape = inputs[0].shape
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(saved)
+        ctx.save_for_backward(saved)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, last: Tensor, _: Any) -> tuple[Tensor, Tensor, None, None]:
-        spikes, excess = ctx.saved_tensors
-        beta, threshold, soft, v_reset, _, detach = ctx.options
-        out, a = torch.empty_like(excess), last.clone(memory_format=torch.contiguous_format)
-        _backward(
-            grad.contiguous().numpy(),
+    @once_differentiable
+    def backward(
+        ctx: Any, grad: Tensor | None, last: Tensor | None, _: None
+    ) -> tuple[Tensor, Tensor, None]:
+        (saved,) = ctx.saved_tensors
+        options, shape = ctx.options, ctx.shape
+        out = torch.empty(shape)
+        a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
+        run = partial(
+            fire_backward,
+            rows(grad),
             a.numpy(),
-            ctx.surrogate.grad(excess).contiguous().numpy(),
-            spikes.detach().numpy(),
-            excess.numpy(),
-            beta,
-            threshold,
-            soft,
-            v_reset,
-            detach,
+            *options.neuron,
+            options.full,
+            options.save,
+            *floats_and_bits(saved),
+            options.each,
+            *options.surrogate,
             out.numpy(),
         )
-        return out, a, None, None
+        _lanes.for_blocks(run, shape)
+        return out, a, None
 
 
 def fire(
@@ -136,20 +105,67 @@ def fire(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor]:
     """Spikes and last membrane of the leaky neuron."""
-    shape, time_dim = current.shape, time_dim % current.ndim
-    steps, step_shape = shape[time_dim], (*shape[:time_dim], *shape[time_dim + 1 :])
-    lead = int(np.prod(shape[:time_dim], dtype=np.int64))
-    rest = int(np.prod(shape[time_dim + 1 :], dtype=np.int64))
+    lead, steps, rest = _lanes.split(current, time_dim)
     flat = current.contiguous().view(lead, steps, rest)
-    start = current.new_zeros(lead, rest) if state is None else state.reshape(lead, rest)
-    soft = isinstance(reset, Subtract)
-    options = (
-        _F32(beta),
-        _F32(v_threshold),
-        soft,
-        _F32(0.0 if soft else reset.v_reset),
-        isinstance(comparison, AtOrAbove),
-        detach_reset,
+    start = torch.zeros(lead, rest) if state is None else state.reshape(lead, rest)
+    hard, tie = not isinstance(reset, Subtract), isinstance(comparison, AtOrAbove)
+    differentiable = torch.is_grad_enabled() and (flat.requires_grad or start.requires_grad)
+    options = _Options(
+        (_F32(beta), _F32(v_threshold), hard, _F32(reset.v_reset if hard else 0), _F32(tie)),
+        not detach_reset,
+        what_is_saved(surrogate, hard and not detach_reset) if differentiable else NOTHING,
+        2 if hard else 1,
+        coded(surrogate),
     )
-    spikes, v, _ = _Fire.apply(flat, start, surrogate, options)
-    return spikes.view(shape), v.view(step_shape)
+    spikes, v, _ = (_Fire.apply if differentiable else _run)(flat, start, options)
+    return spikes.view(current.shape), v.view(_lanes.step_shape(current, time_dim))
+
+
+def what_is_saved(surrogate: Surrogate, needs_membrane: bool) -> int:
+    """Return BITS where a bit says all of the slope and nothing else is needed, or FLOATS."""
+    return BITS if isinstance(surrogate, Boxcar) and not needs_membrane else FLOATS
+
+
+def contiguous_copy(tensor: Tensor) -> Tensor:
+    """Return a copy whose rows lie one after another, whatever the tensor's strides are."""
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def rows(grad: Tensor | None) -> np.ndarray:
+    """Return a cotangent for the kernels; none is an array without steps."""
+    return np.zeros((1, 0, 1), np.float32) if grad is None else grad.contiguous().numpy()
+
+
+def space_for_bits(shape: tuple[int, int, int], each: int) -> Tensor:
+    """Return zeros for `each` bits a step: bytes that hold the bits of 8 / each steps."""
+    return torch.zeros(shape[0], -(-shape[1] * each // 8), shape[2], dtype=torch.uint8)
+
+
+def floats_and_bits(saved: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return what was saved as the two arrays that the kernels take, one of them empty."""
+    array = saved.numpy()
+    if saved.dtype == torch.uint8:
+        return np.zeros((0, 0, 0), np.float32), array
+    return array, np.zeros((0, 0, 0), np.uint8)
+
+
+def _run(current: Tensor, state: Tensor, options: _Options) -> tuple[Tensor, Tensor, Tensor]:
+    shape = current.shape
+    spikes, v = torch.empty(shape), contiguous_copy(state)
+    if options.save == BITS:
+        saved = space_for_bits(shape, options.each)
+    else:
+        saved = torch.empty(shape if options.save == FLOATS else (0, 0, 0))
+    run = partial(
+        fire_forward,
+        current.detach().numpy(),
+        v.numpy(),
+        *options.neuron,
+        spikes.numpy(),
+        options.save,
+        *floats_and_bits(saved),
+        options.each,
+        _F32(options.surrogate[1] / 2),
+    )
+    _lanes.for_blocks(run, shape)
+    return spikes, v, saved

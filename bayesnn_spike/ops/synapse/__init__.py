@@ -10,6 +10,8 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 from bayesnn_spike.checks import require_ndim
 from bayesnn_spike.ops._dispatch import Implementation, Op
 from bayesnn_spike.ops.synapse import reference
+from bayesnn_spike.ops.synapse.signed import signed_conv2d as signed_conv2d
+from bayesnn_spike.ops.synapse.signed import signed_linear as signed_linear
 
 # Where the event-driven sum was faster than the dense product on two cores.
 MAX_DENSITY = 0.2

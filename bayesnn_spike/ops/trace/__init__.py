@@ -1,9 +1,12 @@
 """A first-order filter over time, without threshold: synaptic and membrane traces."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_state
 from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
 from bayesnn_spike.ops.trace import reference
 
 
@@ -22,14 +25,28 @@ def trace(
         The filtered inputs (same shape) and the last y.
 
     Raises:
-        ValueError: decay outside [0, 1], or a state of another shape, dtype or device.
+        ValueError: decay outside [0, 1], no time step, or a state of another shape, dtype or
+            device.
 
     Source: ops/trace/README.md. Oracle: tests/ops/test_trace.py.
     """
     require_interval(decay, "decay", 0.0, 1.0)
+    require_steps(inputs, time_dim, "the input of trace")
     if state is not None:
         require_state(state, "the trace's state", inputs.select(time_dim, 0))
     return _TRACE(inputs, state, decay=decay, time_dim=time_dim)
 
 
-_TRACE = Op("trace", (Implementation("reference", lambda: reference.trace, lambda *_, **__: []),))
+def _load_cpu() -> Callable[..., tuple[Tensor, Tensor]]:
+    from bayesnn_spike.ops.trace import cpu
+
+    return cpu.trace
+
+
+_TRACE = Op(
+    "trace",
+    (
+        Implementation("cpu", _load_cpu, lambda inputs, *_, **__: cpu_refuses(inputs)),
+        Implementation("reference", lambda: reference.trace, lambda *_, **__: []),
+    ),
+)

@@ -1,0 +1,102 @@
+"""Philox4x32-10 and the comparison with thresholds, compiled with vectors: 64 signs a word.
+
+A lane holds one counter block in the low halves of four 64-bit words, so a round is two 32-bit
+multiplications with 64-bit results and no shuffle. What is left in the high halves never counts.
+Oracle: tests/ops/test_draw.py.
+"""
+
+import numpy as np
+
+from bayesnn_spike.ops._compile import jit
+from bayesnn_spike.ops._simd import (
+    Width,
+    bits_above,
+    count_up,
+    load,
+    multiply_low,
+    splat_words,
+    store_quads,
+    zeros,
+)
+from bayesnn_spike.ops.draw.reference import MULTIPLIERS, WEYL
+
+_U64 = np.uint64
+_M0, _M1 = (_U64(m) for m in MULTIPLIERS)
+_W0, _W1 = (_U64(w) for w in WEYL)
+_MASK, _HALF = _U64(0xFFFFFFFF), _U64(32)
+
+# Eight blocks, 32 weights, side by side: enough independent chains to hide a multiplication.
+LANES = Width(8)
+
+
+@jit
+def schedule(key0, key1):
+    """The keys of ten rounds, each eight times over: `[10, 2, 8]`, flat."""
+    keys = np.empty(160, np.uint64)
+    k0, k1 = _U64(key0), _U64(key1)
+    for r in range(10):
+        for lane in range(8):
+            keys[16 * r + lane] = k0
+            keys[16 * r + 8 + lane] = k1
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return keys
+
+
+@jit
+def _round(width, c0, c1, c2, c3, keys, r):
+    p0, p1 = multiply_low(c0, _M0), multiply_low(c2, _M1)
+    c0 = (p1 >> _HALF) ^ c1 ^ load(width, keys, 16 * r)
+    c2 = (p0 >> _HALF) ^ c3 ^ load(width, keys, 16 * r + 8)
+    return c0, p1, c2, p0
+
+
+@jit
+def _rounds(width, block, draw, keys):
+    """Four words of blocks `block` to `block + 7` of one draw."""
+    c0 = count_up(width, block & _MASK)
+    c1 = splat_words(width, block >> _HALF)
+    c2 = splat_words(width, draw)
+    c3 = zeros(width)
+    # Written out: LLVM leaves a loop over vectors in memory.
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 0)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 1)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 2)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 3)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 4)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 5)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 6)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 7)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 8)
+    c0, c1, c2, c3 = _round(width, c0, c1, c2, c3, keys, 9)
+    return c0, c1, c2, c3
+
+
+@jit
+def _half_word(width, block, draw, keys, limits, i):
+    """32 signs, against limits i to i + 31."""
+    c0, c1, c2, c3 = _rounds(width, block, draw, keys)
+    return bits_above(c0, c1, c2, c3, limits, i)
+
+
+@jit
+def words_flat(width, keys, first, out, start, stop):
+    """31-bit words into out `[K, 32 n]`, int32: groups of 32 start to stop, flat."""
+    groups = out.shape[1] // 32
+    flat = out.reshape(-1)
+    for index in range(start, stop):
+        k, g = index // groups, index % groups
+        c0, c1, c2, c3 = _rounds(width, _U64(8) * _U64(g), _U64(first + k), keys)
+        store_quads(flat, 32 * index, c0, c1, c2, c3)
+
+
+@jit
+def draw_flat(width, limits, keys, first, out, start, stop):
+    """Words start to stop of out `[K, W]`, flat, from limits of 64 W weights."""
+    words = out.shape[1]
+    for index in range(start, stop):
+        k, w = index // words, index % words
+        # 16 blocks a word never straddle a multiple of 2^32 blocks.
+        block, draw = _U64(16) * _U64(w), _U64(first + k)
+        low = _half_word(width, block, draw, keys, limits, 64 * w)
+        high = _half_word(width, block + _U64(8), draw, keys, limits, 64 * w + 32)
+        out[k, w] = low | (high << _HALF)

@@ -1,0 +1,73 @@
+"""Spikes as bits: what the packed kernels take and give.
+
+Channels are packed, positions are not: a map `[*lead, C, H, W]` is words
+`[*lead, H, W, ceil(C / 64)]`, a vector `[*lead, N]` is words `[*lead, ceil(N / 64)]`. Oracle: tests/ops/test_spikes.py.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from bayesnn_spike.checks import require_shape
+from bayesnn_spike.ops.bits import pack_bits, unpack_bits, words_for
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PackedSpikes:
+    """Zeros and ones, 64 channels to a word.
+
+    Attributes:
+        words: int64 `[*lead, W]` or `[*lead, H, W, W']`; bit j of word w is channel 64 w + j.
+        features: (N,) or (C, H, W).
+
+    Raises:
+        ValueError: the words do not fit the features.
+    """
+
+    words: Tensor
+    features: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        channels, *places = self.features
+        require_shape(
+            self.words,
+            f"words of spikes with features {self.features}",
+            (*self.lead, *places, words_for(channels)),
+        )
+
+    @staticmethod
+    def of(spikes: Tensor, feature_dims: int) -> "PackedSpikes":
+        """Pack spikes `[*lead, *features]`; anything but zero is a spike.
+
+        `is_binary` says whether that loses nothing.
+        """
+        channels_last = spikes.movedim(-3, -1) if feature_dims == 3 else spikes
+        return PackedSpikes(pack_bits(channels_last != 0), tuple(spikes.shape[-feature_dims:]))
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The axes before the features."""
+        return tuple(self.words.shape[: self.words.ndim - len(self.features)])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the spikes, `(*lead, *features)`."""
+        return (*self.lead, *self.features)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the words lie."""
+        return self.words.device
+
+    def dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Return zeros and ones as numbers, `[*lead, *features]`."""
+        spikes = unpack_bits(self.words, self.features[0]).to(dtype)
+        return spikes.movedim(-1, -3) if len(self.features) == 3 else spikes
+
+
+def is_binary(spikes: Tensor) -> bool:
+    """Return whether every value is 0 or 1."""
+    return bool(((spikes == 0) | (spikes == 1)).all())

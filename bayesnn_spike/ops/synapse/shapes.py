@@ -1,0 +1,60 @@
+"""What shapes of spikes and weights go together, and the size of a map after a convolution."""
+
+from torch import Tensor
+
+from bayesnn_spike.checks import require_ndim
+from bayesnn_spike.ops.draw.signs import Signs
+from bayesnn_spike.ops.spikes import PackedSpikes
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """Return (value, value) of one number, a pair as it is."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def map_after(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int],
+) -> tuple[int, int]:
+    """Return (H', W') after a convolution of a map of `size`.
+
+    Raises:
+        ValueError: the kernel is larger than the padded map.
+    """
+    after = []
+    for n, k, s, p in zip(size, kernel, pair(stride), pair(padding), strict=True):
+        if n + 2 * p < k:
+            raise ValueError(f"a kernel of {k} does not fit into {n} with padding {p}")
+        after.append((n + 2 * p - k) // s + 1)
+    return after[0], after[1]
+
+
+def require_ndim_of(spikes: Tensor | PackedSpikes, axes: str, *allowed: int) -> None:
+    """As `require_ndim`, for spikes of either form."""
+    if isinstance(spikes, Tensor):
+        require_ndim(spikes, "spikes", axes, *allowed)
+    elif len(spikes.shape) not in allowed:
+        raise ValueError(f"spikes must be {axes}, got shape {spikes.shape}")
+
+
+def require_signs_fit(
+    spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None, feature_dims: int
+) -> None:
+    """Raise ValueError unless K draws of signs and the spikes go together; name both shapes."""
+    shapes = f"spikes {tuple(spikes.shape)} and signs {signs.shape}"
+    if len(signs.size) != feature_dims + 1:
+        raise ValueError(f"signs must have {feature_dims + 1} axes and K before them: {shapes}")
+    outputs, wanted = signs.size[:2]
+    inputs = spikes.shape[-feature_dims]
+    if inputs != wanted:
+        raise ValueError(f"the signs take {wanted} inputs, the spikes have {inputs}: {shapes}")
+    if len(spikes.shape) == feature_dims + 3 and spikes.shape[0] != signs.draws:
+        raise ValueError(
+            f"the numbers of draws differ, {spikes.shape[0]} and {signs.draws}: {shapes}"
+        )
+    if bias is not None and tuple(bias.shape) not in ((outputs,), (signs.draws, outputs)):
+        raise ValueError(
+            f"the bias must be {(outputs,)} or {(signs.draws, outputs)}, got {tuple(bias.shape)}"
+        )

@@ -1,0 +1,86 @@
+"""Currents of binary weights that are bits: exact integers, whatever adds them up."""
+
+from typing import Any
+
+from torch import Tensor
+
+from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops.draw.signs import Signs
+from bayesnn_spike.ops.spikes import PackedSpikes
+from bayesnn_spike.ops.synapse import reference
+from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
+
+
+def signed_linear(
+    spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None = None
+) -> Tensor:
+    """Multiply spikes with packed signs: `[*K, T, B, N]` and K draws of `[M, N]`.
+
+    Args:
+        spikes: `[T, B, N]` (shared by all draws) or `[K, T, B, N]`; packed, or numbers.
+        signs: K draws of `[M, N]`.
+        bias: `[M]` or `[K, M]`, added at every step.
+
+    Returns:
+        float32 `[K, T, B, M]`.
+
+    Raises:
+        ValueError: a shape does not fit; both are named.
+
+    Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse_signed.py.
+    """
+    require_ndim_of(spikes, "[*K, T, B, N]", 3, 4)
+    require_signs_fit(spikes, signs, bias, feature_dims=1)
+    return _LINEAR(spikes, signs, bias)
+
+
+def signed_conv2d(
+    spikes: Tensor | PackedSpikes,
+    signs: Signs,
+    bias: Tensor | None = None,
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+) -> Tensor:
+    """Convolve spikes with packed signs: `[*K, T, B, C, H, W]` and K draws of `[O, C, h, w]`.
+
+    Returns:
+        float32 `[K, T, B, O, H', W']`.
+
+    Raises:
+        ValueError: a shape does not fit; both are named.
+
+    Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse_signed.py.
+    """
+    require_ndim_of(spikes, "[*K, T, B, C, H, W]", 5, 6)
+    require_signs_fit(spikes, signs, bias, feature_dims=3)
+    map_after(tuple(spikes.shape[-2:]), signs.size[-2:], stride, padding)
+    return _CONV2D(spikes, signs, bias, stride=stride, padding=padding)
+
+
+def _reference_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None) -> Tensor:
+    return reference.linear(_dense(spikes), signs.dense(), bias)
+
+
+def _reference_conv2d(
+    spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None, **options: Any
+) -> Tensor:
+    return reference.conv2d(_dense(spikes), signs.dense(), bias, **options)
+
+
+def _dense(spikes: Tensor | PackedSpikes) -> Tensor:
+    return spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
+
+
+def _never(*_: Any, **__: Any) -> list[str]:
+    return []
+
+
+_LINEAR = Op(
+    "signed_linear",
+    (Implementation("reference", lambda: _reference_linear, _never),),
+)
+_CONV2D = Op(
+    "signed_conv2d",
+    (Implementation("reference", lambda: _reference_conv2d, _never),),
+)
