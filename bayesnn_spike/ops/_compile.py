@@ -4,8 +4,11 @@ Kernels release the interpreter's lock, contract no multiply-add (every float is
 float) and check no bounds. Oracle: tests/ops/test_compile.py.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -23,11 +26,23 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     # numpy's error model: a division that may raise would keep loops from being vectorised.
     options = {"nogil": True, "fastmath": False, "boundscheck": False, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
         return numba.njit(**options)(function)
+    # numba looks at the kernel's own file only; what it inlines from other files counts as well.
+    compiled._cache._cache_file._source_stamp = _stamp()
+    return compiled
+
+
+@cache
+def _stamp() -> str:
+    """A digest of all sources of `ops`: a kernel cached from other sources is compiled anew."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 class _Announcement(event.Listener):

@@ -75,6 +75,11 @@ def only(name: str) -> Iterator[None]:
         _only.reset(token)
 
 
+def wanted() -> str | None:
+    """Return the name that `only` asks for here, or None: an implementation may refuse unasked."""
+    return _only.get()
+
+
 def explain(op: Op, *args: Any, **kwargs: Any) -> str:
     """Say, a line each, which implementation would run on these arguments, and why not others."""
     lines, chosen = [], False

@@ -13,7 +13,15 @@ from typing import Any
 from llvmlite import binding, ir
 from numba.core import types
 from numba.core.datamodel import models
-from numba.extending import intrinsic, overload, register_model, typeof_impl
+from numba.core.imputils import lower_constant
+from numba.extending import (
+    NativeValue,
+    intrinsic,
+    overload,
+    register_model,
+    typeof_impl,
+    unbox,
+)
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 F32 = ir.FloatType()
@@ -70,15 +78,14 @@ def _typeof_width(value: Width, _context: Any) -> _WidthType:
     return _WIDTHS[value.count]
 
 
-def _unbox_width() -> None:
-    from numba.extending import NativeValue, unbox
-
-    @unbox(_WidthType)
-    def unbox_width(_typ: Any, _obj: Any, c: Any) -> NativeValue:
-        return NativeValue(c.context.get_dummy_value())
+@unbox(_WidthType)
+def _unbox_width(_type: Any, _object: Any, c: Any) -> NativeValue:
+    return NativeValue(c.context.get_dummy_value())
 
 
-_unbox_width()
+@lower_constant(_WidthType)
+def _constant_width(context: Any, _builder: Any, _type: Any, _value: Any) -> Any:
+    return context.get_dummy_value()
 
 
 def machine_width() -> Width:
@@ -198,7 +205,12 @@ def _overload(op: Callable, kind: type, name: str) -> None:
 for _op, _name in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
     _overload(_op, Words, _name)
 _overload(operator.add, Words, "add")
-for _op, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+for _op, _name in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
     _overload(_op, Floats, _name)
 
 
@@ -271,20 +283,33 @@ def _quads(builder: Any, args: Any, count: int) -> Any:
 
 
 @intrinsic
-def bits_above(_typing: Any, a: Any, b: Any, c: Any, d: Any, limits: Any, index: Any) -> Any:
-    """`bits_above(a, b, c, d, limits, i)`: compare 31-bit words with int32 limits, in order.
+def bits_above(_typing: Any, low: Any, high: Any, limits: Any, index: Any) -> Any:
+    """`bits_above(a, b, limits, i)`: compare pairs of 31-bit words with int32 limits.
 
-    Lane l of the four vectors holds, in its low half, words 4 l, 4 l + 1, 4 l + 2 and 4 l + 3.
-    Bit j of the result (of 4 x 8 bits) is `word j >> 1 > limits[i + j]`.
+    Lane l holds one word in the low half of a[l] and the next in the low half of b[l]. Bit 2 l is
+    `a[l] >> 1 > limits[i + 2 l]`, bit 2 l + 1 is `b[l] >> 1 > limits[i + 2 l + 1]`; the last
+    shift takes the halves' sign bits off.
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        words = _quads(builder, args[:4], a.count)
-        limit = _load(context, builder, signature.args[4], args[4:], words.type)
+        count = low.count
+        mask = ir.Constant(low.llvm, [0xFFFFFFFF] * count)
+        half = ir.Constant(low.llvm, [32] * count)
+        pairs = builder.or_(builder.and_(args[0], mask), builder.shl(args[1], half))
+        words = builder.bitcast(pairs, ir.VectorType(I32, 2 * count))
+        words = builder.lshr(words, ir.Constant(words.type, [1] * (2 * count)))
+        limit = _load(context, builder, signature.args[2], args[2:], words.type)
         above = builder.icmp_signed(">", words, limit)
-        return builder.zext(builder.bitcast(above, ir.IntType(4 * a.count)), I64)
+        result = ir.Constant(I64, 0)
+        # Eight at a time: what a move of sign bits takes on AVX2, and no more.
+        for start in range(0, 2 * count, 8):
+            places = ir.Constant(ir.VectorType(I32, 8), list(range(start, start + 8)))
+            part = builder.bitcast(builder.shuffle_vector(above, above, places), I8)
+            part = builder.shl(builder.zext(part, I64), I64(start))
+            result = builder.or_(result, part)
+        return result
 
-    return types.uint64(a, b, c, d, limits, types.intp), code
+    return types.uint64(low, high, limits, types.intp), code
 
 
 @intrinsic
@@ -297,6 +322,27 @@ def store_quads(_typing: Any, array: Any, index: Any, a: Any, b: Any, c: Any, d:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, a, b, c, d), code
+
+
+@intrinsic
+def get(_typing: Any, array: Any, index: Any) -> Any:
+    """`get(array, i)`: element i >= 0 of a flat array, without numba's test for i < 0."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(_pointer(context, builder, signature.args[0], *args))
+
+    return array.dtype(array, types.intp), code
+
+
+@intrinsic
+def put(_typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """`put(array, i, x)`: set element i >= 0 of a flat array, without numba's test for i < 0."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], _pointer(context, builder, signature.args[0], *args[:2]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), code
 
 
 @intrinsic
@@ -347,17 +393,25 @@ FLOATS = Floats(16)
 
 @intrinsic
 def load_numbers(_typing: Any, array: Any, index: Any) -> Any:
-    """`load_numbers(array, i)`: 16 elements (uint8, int32 or float32) from i on, as float32."""
+    """`load_numbers(array, i)`: 16 elements (uint8 or int32) from i on, as float32."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = signature.args[0].dtype
         vector = ir.VectorType(context.get_value_type(kind), 16)
         values = _load(context, builder, signature.args[0], args, vector)
-        if kind == types.float32:
-            return values
         if kind == types.uint8:
             values = builder.zext(values, ir.VectorType(I32, 16))
         return builder.sitofp(values, FLOATS.llvm)
+
+    return FLOATS(array, types.intp), code
+
+
+@intrinsic
+def load_floats(_typing: Any, array: Any, index: Any) -> Any:
+    """`load_floats(array, i)`: 16 float32 from i on."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load(context, builder, signature.args[0], args, FLOATS.llvm)
 
     return FLOATS(array, types.intp), code
 
@@ -401,3 +455,67 @@ def popcount_word(_typing: Any, word: Any) -> Any:
         return builder.ctpop(args[0])
 
     return types.intp(types.uint64), code
+
+
+def _call(builder: Any, name: str, vector: Any, *args: Any) -> Any:
+    """Call an LLVM intrinsic of one vector type."""
+    full = f"llvm.{name}.v{vector.count}f32"
+    module, kind = builder.module, ir.FunctionType(vector, [vector] * len(args))
+    function = module.globals.get(full) or ir.Function(module, kind, full)
+    return builder.call(function, args)
+
+
+@intrinsic
+def absolute(_typing: Any, a: Any) -> Any:
+    """`absolute(v)`: |v| of every place."""
+
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return _call(builder, "fabs", FLOATS.llvm, *args)
+
+    return a(a), code
+
+
+@intrinsic
+def rounded(_typing: Any, a: Any) -> Any:
+    """`rounded(v)`: the nearest whole number, ties to even."""
+
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return _call(builder, "rint", FLOATS.llvm, *args)
+
+    return a(a), code
+
+
+@intrinsic
+def halvings(_typing: Any, a: Any) -> Any:
+    """`halvings(v)`: 2^-v of whole numbers 0 <= v <= 126, exactly."""
+
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        ints = ir.VectorType(I32, 16)
+        exponent = builder.sub(ir.Constant(ints, [127] * 16), builder.fptosi(args[0], ints))
+        bits = builder.shl(exponent, ir.Constant(ints, [23] * 16))
+        return builder.bitcast(bits, FLOATS.llvm)
+
+    return a(a), code
+
+
+@intrinsic
+def store_limits(_typing: Any, array: Any, index: Any, small: Any, logits: Any) -> Any:
+    """`store_limits(out, i, s, l)`: write int32 s - 1 where l >= 0, else 2^31 - 1 - s.
+
+    Places 0, 1 of every four go to i and on, places 2, 3 to i + 16 and on: eight each.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ints = ir.VectorType(I32, 16)
+        whole = builder.fptosi(args[2], ints)
+        above = builder.fcmp_ordered(">=", args[3], ir.Constant(FLOATS.llvm, [0.0] * 16))
+        one, top = (ir.Constant(ints, [value] * 16) for value in (1, 2**31 - 1))
+        limit = builder.select(above, builder.sub(whole, one), builder.sub(top, whole))
+        for pair in range(2):
+            places = [4 * lane + 2 * pair + i for lane in range(4) for i in range(2)]
+            part = builder.shuffle_vector(limit, limit, ir.Constant(ir.VectorType(I32, 8), places))
+            at = builder.add(args[1], ir.Constant(args[1].type, 16 * pair))
+            _store(context, builder, signature.args[0], (args[0], at), part)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, small, logits), code

@@ -182,6 +182,14 @@ REFUSALS = {
         [torch.zeros(2, 3, 4).double(), torch.zeros(2, 4).double()],
         "works in float32",
     ),
+    ("refractory_fire", "cpu"): (
+        [torch.zeros(2, 3, 4, device="meta"), *[torch.zeros(2, 4, device="meta")] * 2],
+        "needs tensors on the cpu, got meta",
+    ),
+    ("trace", "cpu"): (
+        [torch.zeros(2, 3, 4).double(), torch.zeros(2, 4).double()],
+        "works in float32",
+    ),
     ("linear", "cpu"): (
         [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
         "works in float32.*pays off from 32 outputs, got 5",

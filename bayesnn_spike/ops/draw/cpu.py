@@ -1,8 +1,7 @@
 """`draw` on the CPU: from logits to packed signs, the reference's bits exactly.
 
-Thresholds repeat the reference's float32 operations in the reference's order; numba does not
-contract multiply-add, so every threshold is the same integer. Signs are drawn 64 to a word in flat
-order, where Philox blocks are aligned, and then cut into rows. Oracle: tests/ops/test_draw.py.
+Signs are drawn 64 to a word in flat order, where Philox blocks are aligned, and then cut into
+rows. Oracle: tests/ops/test_draw.py.
 """
 
 from typing import Any
@@ -14,48 +13,11 @@ from torch import Tensor
 from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.bits import words_for
+from bayesnn_spike.ops.draw.limits import fill_limits
 from bayesnn_spike.ops.draw.philox import LANES, draw_flat, schedule, words_flat
-from bayesnn_spike.ops.draw.reference import EXP, LN2_HIGH, LN2_LOW, LOG2E
 from bayesnn_spike.ops.draw.signs import rows_of
 
-_U64, _F32 = np.uint64, np.float32
-_LOG2E, _LN2_HIGH, _LN2_LOW = _F32(LOG2E), _F32(LN2_HIGH), _F32(LN2_LOW)
-_C0, _C1, _C2, _C3, _C4, _C5 = (_F32(c) for c in EXP)
-# Adding and taking off 1.5 * 2^23 rounds a small float32 to an integer, ties to even.
-_ROUND = _F32(1.5 * 2**23)
-# A limit that no 31-bit word is above: what pads the last word draws zeros.
-_NEVER = np.int32(2**31 - 1)
-
-
-@jit
-def _thresholds(logits, out, start, stop):
-    """The reference's thresholds of weights start to stop; returns whether no logit is NaN."""
-    nan = np.int32(0)
-    for i in range(start, stop):
-        logit = logits[i]
-        nan += np.int32(logit != logit)
-        a = _F32(2) * abs(logit)
-        a = a if a < _F32(32) else _F32(32)
-        n = (a * _LOG2E + _ROUND) - _ROUND
-        x = -((a - n * _LN2_HIGH) - n * _LN2_LOW)
-        y = _C0
-        y = y * x + _C1
-        y = y * x + _C2
-        y = y * x + _C3
-        y = y * x + _C4
-        y = y * x + _C5
-        e = (y * (x * x) + x) + _F32(1)
-        # e * 2^-n by the bits of n: exact, and without a table look-up.
-        bits = np.int32(n)
-        e = e * (_F32(0.5) if bits & 1 else _F32(1))
-        e = e * (_F32(0.25) if bits & 2 else _F32(1))
-        e = e * (_F32(2.0**-4) if bits & 4 else _F32(1))
-        e = e * (_F32(2.0**-8) if bits & 8 else _F32(1))
-        e = e * (_F32(2.0**-16) if bits & 16 else _F32(1))
-        e = e * (_F32(2.0**-32) if bits & 32 else _F32(1))
-        small = np.int32(np.rint(e / (_F32(1) + e) * _F32(2.0**31)))
-        out[i] = small - np.int32(1) if logit >= _F32(0) else np.int32(2**31 - 1) - small
-    return nan == 0
+_U64 = np.uint64
 
 
 @jit
@@ -82,12 +44,9 @@ def _signs(words, count, out, start, stop):
         k, w = index // per, index % per
         word = words[k, w]
         base = k * count + 64 * w
-        if 64 * w + 64 <= count:
-            for j in range(64):
-                out[base + j] = np.int32((word >> _U64(j)) & _U64(1)) * 2 - 1
-        else:
-            for j in range(count - 64 * w):
-                out[base + j] = np.int32((word >> _U64(j)) & _U64(1)) * 2 - 1
+        some = out[base : base + min(64, count - 64 * w)]
+        for j in range(some.size):
+            some[j] = np.int32((word >> _U64(j)) & _U64(1)) * 2 - 1
 
 
 def random_bits(
@@ -125,15 +84,15 @@ def draw_signs(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) 
 
 def _draw(logits: Tensor, key: tuple[int, int], draws: int, first: int) -> np.ndarray:
     """Words `[K, ceil(count / 64)]` of all weights in flat order."""
-    values = logits.detach().to(torch.float32).contiguous().view(-1).numpy()
-    words = words_for(values.size)
+    count = logits.numel()
+    words = words_for(count)
+    # No word is above the limit of -inf: what pads the last word draws zeros.
+    values = np.full(64 * words, -np.inf, np.float32)
+    values[:count] = logits.detach().to(torch.float32).reshape(-1).numpy()
     limits = np.empty(64 * words, np.int32)
-    limits[values.size :] = _NEVER
-    finite = []
-    parallel(
-        lambda i, j: finite.append(_thresholds(values, limits, i, j)), values.size, least=1 << 14
-    )
-    if not all(finite):
+    valid = []
+    parallel(lambda i, j: valid.append(fill_limits(values, limits, i, j)), 4 * words, least=1024)
+    if not all(valid):
         raise ValueError("logits hold NaN: a weight needs a probability before it can be drawn")
     out = np.empty((draws, words), _U64)
     keys = schedule(*key)

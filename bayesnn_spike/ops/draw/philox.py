@@ -72,10 +72,18 @@ def _rounds(width, block, draw, keys):
 
 
 @jit
-def _half_word(width, block, draw, keys, limits, i):
-    """32 signs, against limits i to i + 31."""
+def _half_words(width, block, draw, keys, limits, i):
+    """32 signs in two parts of 16: words 0, 1 of the eight blocks, and words 2, 3."""
     c0, c1, c2, c3 = _rounds(width, block, draw, keys)
-    return bits_above(c0, c1, c2, c3, limits, i)
+    return bits_above(c0, c1, limits, i), bits_above(c2, c3, limits, i + 16)
+
+
+@jit
+def _spread(pairs):
+    """Pairs of bits, 16 bits in each half of the word, moved to every other place of a pair."""
+    pairs = (pairs | (pairs << _U64(8))) & _U64(0x00FF00FF00FF00FF)
+    pairs = (pairs | (pairs << _U64(4))) & _U64(0x0F0F0F0F0F0F0F0F)
+    return (pairs | (pairs << _U64(2))) & _U64(0x3333333333333333)
 
 
 @jit
@@ -91,12 +99,16 @@ def words_flat(width, keys, first, out, start, stop):
 
 @jit
 def draw_flat(width, limits, keys, first, out, start, stop):
-    """Words start to stop of out `[K, W]`, flat, from limits of 64 W weights."""
+    """Words start to stop of out `[K, W]`, flat, from limits (in the order of `fill_limits`)."""
     words = out.shape[1]
     for index in range(start, stop):
         k, w = index // words, index % words
         # 16 blocks a word never straddle a multiple of 2^32 blocks.
         block, draw = _U64(16) * _U64(w), _U64(first + k)
-        low = _half_word(width, block, draw, keys, limits, 64 * w)
-        high = _half_word(width, block + _U64(8), draw, keys, limits, 64 * w + 32)
-        out[k, w] = low | (high << _HALF)
+        low_01, low_23 = _half_words(width, block, draw, keys, limits, 64 * w)
+        high_01, high_23 = _half_words(width, block + _U64(8), draw, keys, limits, 64 * w + 32)
+        pairs_01, pairs_23 = (
+            _spread(low_01 | (high_01 << _HALF)),
+            _spread(low_23 | (high_23 << _HALF)),
+        )
+        out[k, w] = pairs_01 | (pairs_23 << _U64(2))

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bayesnn_spike.ops import _lanes
+from bayesnn_spike.ops._autograd import compiled_gradient
 from bayesnn_spike.ops.fire.kernels import (
     BITS,
     FLOATS,
@@ -64,32 +64,17 @@ class _Fire(torch.autograd.Function):
         ctx.options = inputs[2]
         ctx.shape = inputs[0].shape
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(saved)
+        if saved.dtype == torch.uint8:
+            ctx.mark_non_differentiable(saved)
+        # A saved membrane stays in the graph, so that a second derivative is seen and refused.
         ctx.save_for_backward(saved)
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, grad: Tensor | None, last: Tensor | None, _: None
     ) -> tuple[Tensor, Tensor, None]:
-        (saved,) = ctx.saved_tensors
-        options, shape = ctx.options, ctx.shape
-        out = torch.empty(shape)
-        a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
-        run = partial(
-            fire_backward,
-            rows(grad),
-            a.numpy(),
-            *options.neuron,
-            options.full,
-            options.save,
-            *floats_and_bits(saved),
-            options.each,
-            *options.surrogate,
-            out.numpy(),
-        )
-        _lanes.for_blocks(run, shape)
-        return out, a, None
+        run = partial(_run_backward, ctx.options, ctx.shape)
+        return *compiled_gradient("fire", run, grad, last, *ctx.saved_tensors), None
 
 
 def fire(
@@ -143,7 +128,7 @@ def space_for_bits(shape: tuple[int, int, int], each: int) -> Tensor:
 
 def floats_and_bits(saved: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Return what was saved as the two arrays that the kernels take, one of them empty."""
-    array = saved.numpy()
+    array = saved.detach().numpy()
     if saved.dtype == torch.uint8:
         return np.zeros((0, 0, 0), np.float32), array
     return array, np.zeros((0, 0, 0), np.uint8)
@@ -169,3 +154,28 @@ def _run(current: Tensor, state: Tensor, options: _Options) -> tuple[Tensor, Ten
     )
     _lanes.for_blocks(run, shape)
     return spikes, v, saved
+
+
+def _run_backward(
+    options: _Options,
+    shape: tuple[int, int, int],
+    grad: Tensor | None,
+    last: Tensor | None,
+    saved: Tensor,
+) -> tuple[Tensor, Tensor]:
+    out = torch.empty(shape)
+    a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
+    run = partial(
+        fire_backward,
+        rows(grad),
+        a.numpy(),
+        *options.neuron,
+        options.full,
+        options.save,
+        *floats_and_bits(saved),
+        options.each,
+        *options.surrogate,
+        out.numpy(),
+    )
+    _lanes.for_blocks(run, shape)
+    return out, a

@@ -40,17 +40,18 @@ def fire_forward(
     block, start, stop,
 ):  # fmt: skip
     """Update v in place and fill spikes; `kept` u `[L, T, R]`, or `bits` with `each` a step."""
-    blocks = -(-current.shape[2] // block)
-    scratch = np.empty(block, np.float32)
+    blocks, steps = -(-current.shape[2] // block), current.shape[1]
+    scratch, held = np.empty(block, np.float32), np.zeros(block, np.float32)
     for unit in range(start, stop):
         lead, a = unit // blocks, unit % blocks * block
         b = min(a + block, current.shape[2])
-        for t in range(current.shape[1]):
+        for t in range(steps):
             u = kept[lead, t, a:b] if save == FLOATS else scratch[: b - a]
             row = current[lead, t, a:b]
             _step(row, v[lead, a:b], beta, threshold, hard, v_reset, tie, u, spikes[lead, t, a:b])
             if save == BITS:
-                _pack(u, threshold, half, tie, each, t, bits[lead, t * each // 8, a:b])
+                row = bits[lead, t * each // 8, a:b]
+                _pack(u, threshold, half, tie, each, t, steps, held, row)
 
 
 @jit
@@ -73,16 +74,23 @@ def _step(current, v, beta, threshold, hard, v_reset, tie, us, spikes):
 
 
 @jit
-def _pack(us, threshold, half, tie, each, t, bits):
-    """Set the bits of step t: inside the boxcar; with two bits a step, also the spike."""
-    inside = _U8(1 << t * each % 8)
-    spike = _U8(inside << 1) if each == 2 else _U8(0)
-    at_zero = spike if tie > _F32(0) else _U8(0)
+def _pack(us, threshold, half, tie, each, t, steps, held, bits):
+    """Set the bits of step t: inside the boxcar; with two bits a step, also the spike.
+
+    The byte is summed as a float, in vectors as wide as those of u, and written once it is full.
+    """
+    place = t * each % 8
+    inside, spike, none = _F32(1 << place), _F32(each - 1 << place + 1), _F32(0)
+    at_zero = spike * tie
     for r in range(len(bits)):
         x = us[r] - threshold
-        slope = inside if (x > -half) & (x <= half) else _U8(0)
-        fired = spike if x > _F32(0) else (at_zero if x == _F32(0) else _U8(0))
-        bits[r] = bits[r] | slope | fired
+        slope = inside if (x > -half) & (x <= half) else none
+        fired = spike if x > none else (at_zero if x == none else none)
+        held[r] += slope + fired
+    if place + each == 8 or t + 1 == steps:
+        for r in range(len(bits)):
+            bits[r] = _U8(held[r])
+            held[r] = none
 
 
 @jit
@@ -190,40 +198,56 @@ def _slopes(us, threshold, code, number, slope):
 def _exp(z):
     """exp(z) for z <= 0 to 2 units in the last place; 0 below -87, NaN for NaN.
 
-    exp(z) = 2^k exp(r) with |r| <= ln(2)/2 and a polynomial for exp(r) (Cephes, expf); the library's
-    exp would be called for every single neuron.
+    exp(z) = 2^k exp(r) with |r| <= ln(2)/2 and a polynomial for exp(r) (Cephes, expf): the C
+    library's exp would be called for one neuron after the other.
     """
     inside = z if z > _F32(-87) else _F32(-87)
-    k = _I32(inside * _F32(1.44269504) - _F32(0.5))
-    r = inside - _F32(k) * _F32(0.693359375) - _F32(k) * _F32(-2.12194440e-4)
+    k = _F32(_I32(inside * _F32(1.44269504) - _F32(0.5)))
+    r = inside - k * _F32(0.693359375) - k * _F32(-2.12194440e-4)
     p = _F32(1.9875691500e-4) * r + _F32(1.3981999507e-3)
     p = p * r + _F32(8.3334519073e-3)
     p = p * r + _F32(4.1665795894e-2)
     p = p * r + _F32(1.6666665459e-1)
     p = p * r + _F32(5.0000001201e-1)
     p = p * (r * r) + r + _F32(1)
-    e = p * _I32((k + _I32(127)) << _I32(23)).view(_F32)
+    # The bits of the float 2^k: its exponent, k + 127, from bit 23 on.
+    e = p * _I32((k + _F32(127)) * _F32(1 << 23)).view(_F32)
     return e if z > _F32(-87) else (_F32(0) if z <= _F32(-87) else z)
 
 
 @jit
 def refractory_forward(
-    current, r, s, decay, threshold, tie, spikes, membrane, save, bits, half, block, start, stop
+    current,
+    trace,
+    last,
+    decay,
+    threshold,
+    tie,
+    spikes,
+    membrane,
+    save,
+    bits,
+    half,
+    block,
+    start,
+    stop,
 ):
     """Update R and the last spikes in place; fill spikes and the membrane U."""
-    blocks = -(-current.shape[2] // block)
+    blocks, steps = -(-current.shape[2] // block), current.shape[1]
+    held = np.zeros(block, np.float32)
     for unit in range(start, stop):
         lead, a = unit // blocks, unit % blocks * block
         b = min(a + block, current.shape[2])
-        for t in range(current.shape[1]):
+        for t in range(steps):
             u, fired = membrane[lead, t, a:b], spikes[lead, t, a:b]
-            before = s[lead, a:b] if t == 0 else spikes[lead, t - 1, a:b]
+            before = last[lead, a:b] if t == 0 else spikes[lead, t - 1, a:b]
             _refractory_step(
-                current[lead, t, a:b], r[lead, a:b], before, decay, threshold, tie, u, fired
+                current[lead, t, a:b], trace[lead, a:b], before, decay, threshold, tie, u, fired
             )
             if save == BITS:
-                _pack(u, threshold, half, tie, 1, t, bits[lead, t // 8, a:b])
-        s[lead, a:b] = spikes[lead, current.shape[1] - 1, a:b]
+                _pack(u, threshold, half, tie, 1, t, steps, held, bits[lead, t // 8, a:b])
+        for r in range(a, b):
+            last[lead, r] = spikes[lead, steps - 1, r]
 
 
 @jit

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bayesnn_spike.ops import _lanes
+from bayesnn_spike.ops._autograd import compiled_gradient
 from bayesnn_spike.ops.fire.cpu import (
     contiguous_copy,
     floats_and_bits,
@@ -51,28 +51,12 @@ class _Refractory(torch.autograd.Function):
         ctx.save_for_backward(bits if save == BITS else membrane)
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, grad: Tensor | None, last: Tensor | None, _: None, pull: Tensor | None, __: None
     ) -> tuple[Tensor, Tensor, None, None]:
-        (saved,) = ctx.saved_tensors
-        decay, threshold, _tie, save, surrogate, shape = ctx.options
-        out = torch.empty(shape)
-        a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
-        run = partial(
-            refractory_backward,
-            rows(grad),
-            rows(pull),
-            a.numpy(),
-            decay,
-            threshold,
-            save,
-            *floats_and_bits(saved.detach()),
-            *surrogate,
-            out.numpy(),
-        )
-        _lanes.for_blocks(run, shape)
-        return out, a, None, None
+        run = partial(_run_backward, ctx.options)
+        tensors = (grad, last, pull, *ctx.saved_tensors)
+        return *compiled_gradient("refractory_fire", run, *tensors), None, None
 
 
 def refractory_fire(
@@ -126,3 +110,25 @@ def _run(current: Tensor, r: Tensor, s: Tensor, options: tuple) -> tuple[Tensor,
     )
     _lanes.for_blocks(run, shape)
     return spikes, r, s, membrane, bits
+
+
+def _run_backward(
+    options: tuple, grad: Tensor | None, last: Tensor | None, pull: Tensor | None, saved: Tensor
+) -> tuple[Tensor, Tensor]:
+    decay, threshold, _, save, surrogate, shape = options
+    out = torch.empty(shape)
+    a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
+    run = partial(
+        refractory_backward,
+        rows(grad),
+        rows(pull),
+        a.numpy(),
+        decay,
+        threshold,
+        save,
+        *floats_and_bits(saved),
+        *surrogate,
+        out.numpy(),
+    )
+    _lanes.for_blocks(run, shape)
+    return out, a

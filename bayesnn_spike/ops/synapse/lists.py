@@ -1,7 +1,7 @@
 """From packed spikes to lists of active inputs, one list for every output position and time step.
 
-An entry is the row of signs that the event adds: input channel c under tap i of the kernel is row
-`c * taps + i`, the order of a flattened weight. Lists are filled up to a multiple of eight with the
+An entry says where the row of signs begins that the event adds: input channel c under tap i of the
+kernel is row `c * taps + i` (the order of a flattened weight), times the words of a row. Lists are filled up to a multiple of eight with the
 row of zeros. Oracle: tests/ops/test_lists.py.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayesnn_spike.ops._compile import jit
-from bayesnn_spike.ops._simd import popcount_word, trailing_zeros
+from bayesnn_spike.ops._simd import popcount_word, put, trailing_zeros
 
 _U64 = np.uint64
 
@@ -49,11 +49,12 @@ class Geometry(NamedTuple):
 
 
 @jit
-def list_position(x, k, b, position, geometry, zero_row, events, lists, start):
+def list_position(x, k, b, position, geometry, zero_row, size, events, lists, start):
     """List the events of one position for all time steps.
 
     Args:
         x: words `[K, T, B, P, W]`.
+        size: words of a row of signs.
         events: int32 `[T]`, gets the number of events of every step.
         lists: int32, gets the rows from `start` on, every step filled up to eight.
 
@@ -73,12 +74,13 @@ def list_position(x, k, b, position, geometry, zero_row, events, lists, start):
                 for w in range(x.shape[4]):
                     word = x[k, t, b, place, w]
                     while word != _U64(0):
-                        lists[at] = (64 * w + trailing_zeros(word)) * taps + tap
+                        row = (64 * w + trailing_zeros(word)) * taps + tap
+                        put(lists, at, np.int32(row * size))
                         at += 1
                         word &= word - _U64(1)
         events[t] = at - first
         while (at - first) % 8:
-            lists[at] = zero_row
+            put(lists, at, np.int32(zero_row * size))
             at += 1
     return at
 
@@ -105,11 +107,11 @@ def count_entries(x, geometry, totals, start, stop):
 
 
 @jit
-def list_examples(x, geometry, zero_row, offsets, events, lists, start, stop):
+def list_examples(x, geometry, zero_row, size, offsets, events, lists, start, stop):
     """Lists of examples start to stop of the only draw: events `[B, P, T]`, offsets `[B + 1]`."""
     for b in range(start, stop):
         at = offsets[b]
         for position in range(events.shape[1]):
             at = list_position(
-                x, 0, b, position, geometry, zero_row, events[b, position], lists, at
+                x, 0, b, position, geometry, zero_row, size, events[b, position], lists, at
             )

@@ -46,7 +46,7 @@ class _Trace(torch.autograd.Function):
         return _run(x, edge, decay, reverse)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(ctx: Any, inputs: Any, _: Any) -> None:
         _, _, ctx.decay, ctx.reverse = inputs
 
     @staticmethod

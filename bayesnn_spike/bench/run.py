@@ -1,0 +1,203 @@
+"""Run benches: check, time in turn, measure memory, and hold the result against the machine.
+
+Nothing is timed that is not green: who disagrees with the reference gets a row with an `error` and
+without seconds. Oracle: tests/bench/test_run.py.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from bayesnn_spike.bench import scaling
+from bayesnn_spike.bench.child import peak_in_fresh_process
+from bayesnn_spike.bench.clock import interleave
+from bayesnn_spike.bench.group import Entry, Group
+from bayesnn_spike.bench.machine import describe
+from bayesnn_spike.bench.memory import peak_bytes
+from bayesnn_spike.bench.roofline import Roofline, measure
+from bayesnn_spike.bench.rows import error_row, rows_of
+from bayesnn_spike.bench.settings import BENCHES, Settings
+from bayesnn_spike.bench.who import ROOF, absence
+
+Result = dict[str, Any]
+
+
+def run(
+    settings: Settings,
+    *,
+    watch: Callable[[float, str], object] = lambda _share, _text: None,
+    keep: Callable[[Result], object] = lambda _: None,
+) -> Result:
+    """Run everything that was asked for.
+
+    Args:
+        settings: what, and how long.
+        watch: is told the share that is done and what is being done.
+        keep: takes the result so far after every job; it is whole JSON every time.
+
+    Returns:
+        machine (with its roofline), settings, rows, lines (fits of the sweeps), left_out (who was
+        not timed, and why) and complete.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(settings.threads)
+    try:
+        return _run(settings, watch, keep)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _run(
+    settings: Settings,
+    watch: Callable[[float, str], object],
+    keep: Callable[[Result], object],
+) -> Result:
+    watch(0.0, "the limits of the machine")
+    roofline = measure(0.05 if settings.quick else 0.5, device=settings.device)
+    machine = describe(threads=settings.threads, device=settings.device)
+    result: Result = {
+        "machine": {**machine, "roofline": roofline.as_dict()},
+        "settings": settings.as_dict(),
+        "rows": [],
+        "lines": [],
+        "left_out": [],
+        "complete": False,
+    }
+    jobs = list(_groups(settings))
+    total = len(jobs) + (len(scaling.AXES) if settings.scaling else 0)
+    for done, group in enumerate(jobs):
+        _run_group(group, settings, roofline, result, lambda t, d=done: watch(d / total, t))
+        keep(result)
+    for done, axis in enumerate(scaling.AXES if settings.scaling else (), start=len(jobs)):
+        _run_axis(axis, settings, result, lambda t, d=done: watch(d / total, t))
+        keep(result)
+    result["complete"] = True
+    watch(1.0, "done")
+    keep(result)
+    return result
+
+
+def _groups(settings: Settings) -> Iterator[Group]:
+    for name in settings.benches:
+        yield from BENCHES[name].groups(settings.chosen(), settings.device)
+
+
+def _run_group(
+    group: Group,
+    settings: Settings,
+    roofline: Roofline,
+    result: Result,
+    said: Callable[[str], object],
+) -> None:
+    title = f"{group.bench} {group.case} K={group.k}"
+    ready: dict[str, Entry] = {}
+    for who in (w for w in group.who if w in settings.who):
+        said(f"{title}: checking {who}")
+        rate = getattr(roofline, ROOF[who])
+        floor = group.macs / 1e9 / rate if group.macs and rate else 0.0
+        _prepare(group, who, floor, settings, ready, result)
+    timings = interleave(
+        {who: entry.run for who, entry in ready.items()},
+        budget=settings.budget,
+        warm=False,
+        settle=_settle(settings.device),
+        said=lambda who: said(f"{title}: {who}"),
+    )
+    peaks = {}
+    for who, entry in ready.items():
+        said(f"{title}: memory of {who}")
+        peaks[who] = _peak(group, who, entry, settings)
+    result["rows"] += rows_of(group, timings, peaks, roofline)
+
+
+def _prepare(
+    group: Group,
+    who: str,
+    floor: float,
+    settings: Settings,
+    ready: dict[str, Entry],
+    result: Result,
+) -> None:
+    """Build, check and warm up one implementation; put it into `ready` or say why not."""
+
+    def leave_out(reason: str) -> None:
+        place = {"bench": group.bench, "case": group.case, "k": group.k, "who": who}
+        result["left_out"].append({**place, "reason": reason})
+
+    reason = absence(who, settings.device)
+    if reason:
+        leave_out(reason)
+        return
+    if floor > settings.longest:
+        leave_out(f"needs at least {floor:.0f} s for a run at this machine's rate")
+        return
+    try:
+        entry = group.build(who)
+        start = time.perf_counter()
+        problem = entry.check()
+        expected = (time.perf_counter() - start) / entry.share
+        if problem is None and entry.share < 1 and expected > settings.longest:
+            leave_out(f"would take about {expected:.0f} s for a run")
+            return
+        if problem is None:
+            entry.run()
+    except ImportError as error:
+        leave_out(f"cannot be imported: {error}")
+        return
+    except Exception as error:  # whatever a foreign package or a lack of memory raises
+        problem = f"{type(error).__name__}: {error}"
+    if problem is None:
+        ready[who] = entry
+    else:
+        result["rows"].append(error_row(group, who, problem))
+
+
+def _run_axis(
+    axis: str, settings: Settings, result: Result, said: Callable[[str], object]
+) -> None:
+    """Time all points of one axis in turn, and fit the lines."""
+    points = list(scaling.points(axis, settings.device, quick=settings.quick))
+    ready: dict[int, dict[str, Entry]] = {}
+    for index, point in enumerate(points):
+        ready[index] = {}
+        for who in (w for w in scaling.WHO if w in settings.who):
+            said(f"scaling {axis}={point.value}: checking {who}")
+            _prepare(point.group, who, 0.0, settings, ready[index], result)
+    calls = {(index, who): entry.run for index, found in ready.items() for who, entry in found.items()}
+    timings = interleave(
+        calls,
+        budget=settings.budget,
+        warm=False,
+        settle=_settle(settings.device),
+        said=lambda key: said(f"scaling {axis}={points[key[0]].value}: {key[1]}"),
+    )
+    for who in scaling.WHO:
+        found = {points[i]: t for (i, name), t in timings.items() if name == who}
+        for point, timing in found.items():
+            (row,) = rows_of(point.group, {who: timing}, {who: None}, None)
+            extra = {"bench": "scaling", "axis": axis, "value": point.value}
+            result["rows"].append({**row, **extra})
+        if len(found) > 2:
+            values = [point.value for point in found]
+            a, b, deviation = scaling.straight_line(values, [t.median for t in found.values()])
+            line = {"axis": axis, "who": who, "seconds_at_0": a, "seconds_each": b}
+            result["lines"].append({**line, "deviation": deviation})
+
+
+def _peak(group: Group, who: str, entry: Entry, settings: Settings) -> int | None:
+    if settings.device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        entry.run()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    if settings.quick:
+        return peak_bytes(entry.run)
+    return peak_in_fresh_process(group, who, threads=settings.threads)
+
+
+def _settle(device: str) -> Callable[[], object]:
+    return torch.cuda.synchronize if device == "cuda" else lambda: None
