@@ -29,11 +29,13 @@ class Implementation:
             is imported only where it runs.
         refuses: takes the operation's arguments and returns the reasons why this implementation
             cannot run them; an empty list means that it can.
+        says: takes the operation's arguments and returns how it would run them, for `explain`.
     """
 
     name: str
     load: Callable[[], Callable[..., Any]]
     refuses: Callable[..., list[str]]
+    says: Callable[..., str] | None = None
 
 
 @final
@@ -88,6 +90,8 @@ def explain(op: Op, *args: Any, **kwargs: Any) -> str:
         if refusals:
             lines.append(f"{op.name}/{implementation.name}: refuses, {'; '.join(refusals)}")
         else:
-            lines.append(f"{op.name}/{implementation.name}: {'available' if chosen else 'runs'}")
+            how = implementation.says(*args, **kwargs) if implementation.says else ""
+            state = "available" if chosen else "runs"
+            lines.append(f"{op.name}/{implementation.name}: {state}{', ' if how else ''}{how}")
             chosen = True
     return "\n".join(lines)

@@ -1,9 +1,11 @@
 """Spikes as bits: what the packed kernels take and give.
 
 Channels are packed, positions are not: a map `[*lead, C, H, W]` is words
-`[*lead, H, W, ceil(C / 64)]`, a vector `[*lead, N]` is words `[*lead, ceil(N / 64)]`. Oracle: tests/ops/test_spikes.py.
+`[*lead, H, W, ceil(C / 64)]`, a vector `[*lead, N]` is words `[*lead, ceil(N / 64)]`.
+Oracle: tests/ops/test_spikes.py.
 """
 
+import importlib.util
 from dataclasses import dataclass
 from typing import final
 
@@ -66,6 +68,18 @@ class PackedSpikes:
         """Return zeros and ones as numbers, `[*lead, *features]`."""
         spikes = unpack_bits(self.words, self.features[0]).to(dtype)
         return spikes.movedim(-1, -3) if len(self.features) == 3 else spikes
+
+
+def cpu_refuses(spikes: Tensor | PackedSpikes) -> list[str]:
+    """Return why kernels on bits for the CPU cannot take these spikes."""
+    reasons = []
+    if spikes.device.type != "cpu":
+        return [f"needs tensors on the cpu, got {spikes.device}"]
+    if importlib.util.find_spec("numba") is None:
+        reasons.append("numba is not installed")
+    if isinstance(spikes, Tensor) and not is_binary(spikes):
+        reasons.append("needs spikes of 0 and 1")
+    return reasons
 
 
 def is_binary(spikes: Tensor) -> bool:

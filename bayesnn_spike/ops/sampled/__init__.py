@@ -4,6 +4,7 @@ For inference: no gradient flows. The K draws never exist as floats, and spikes 
 as bits.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from bayesnn_spike.ops._dispatch import Implementation, Op
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract
 from bayesnn_spike.ops.sampled import reference
-from bayesnn_spike.ops.spikes import PackedSpikes
+from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
 
 
@@ -130,11 +131,30 @@ def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
 
+def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
+    def load() -> Callable[..., Any]:
+        from bayesnn_spike.ops.sampled import cpu
+
+        return getattr(cpu, name)
+
+    return load
+
+
+def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
+    return cpu_refuses(spikes)
+
+
 _LINEAR = Op(
     "sampled_linear",
-    (Implementation("reference", lambda: reference.sampled_linear, _never),),
+    (
+        Implementation("cpu", _cpu("sampled_linear"), _cpu_refuses),
+        Implementation("reference", lambda: reference.sampled_linear, _never),
+    ),
 )
 _CONV2D = Op(
     "sampled_conv2d",
-    (Implementation("reference", lambda: reference.sampled_conv2d, _never),),
+    (
+        Implementation("cpu", _cpu("sampled_conv2d"), _cpu_refuses),
+        Implementation("reference", lambda: reference.sampled_conv2d, _never),
+    ),
 )

@@ -131,8 +131,10 @@ def fire_word(counts, lane, events, scale, bias, at, v, v_at, neuron):
 
 
 @jit
-def write_currents(counts, lane, events, bias, at, out):
-    """Write one current for every element of out (at most 64), float32."""
-    some, offsets = counts[lane : lane + out.size], bias[at : at + out.size]
-    for j in range(out.size):
-        out[j] = _F32(2 * np.int32(some[j]) - events) + offsets[j]
+def write_currents(counts, lane, events, bias, at, buffer, out):
+    """Write one current for every element of out (at most 64); buffer holds 64 float32."""
+    n = splat_float(_F32(events))
+    for i in range(0, 64, 16):
+        c = load_numbers(counts, lane + i)
+        store(buffer, i, ((c + c) - n) + load_floats(bias, at + i))
+    out[:] = buffer[: out.size]

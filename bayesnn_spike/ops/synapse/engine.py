@@ -130,7 +130,7 @@ def _fire_block(width, strip, layer, group, block, events, lists, at, b, p, neur
 @jit
 def _sum_block(width, strip, layer, group, block, events, lists, at, b, p, out, scratch):
     """Write the currents of one block of lanes at one position for all time steps."""
-    counts, wide, _, places = scratch
+    counts, wide, buffer, places = scratch
     size = layer.rows.shape[3]
     base = (group * layer.rows.shape[1] + block) * layer.rows.shape[2] * size
     rows, bias = layer.rows.reshape(-1), layer.bias[group]
@@ -145,9 +145,9 @@ def _sum_block(width, strip, layer, group, block, events, lists, at, b, p, out, 
             lane, where = 64 * i, 64 * (block * size + i)
             row = out.currents[k, t, b, p, 64 * m : min(64 * m + 64, layer.outputs)]
             if big:
-                write_currents(wide, lane, n, bias, where, row)
+                write_currents(wide, lane, n, bias, where, buffer, row)
             else:
-                write_currents(counts, lane, n, bias, where, row)
+                write_currents(counts, lane, n, bias, where, buffer, row)
 
 
 @jit

@@ -1,8 +1,8 @@
 """From packed spikes to lists of active inputs, one list for every output position and time step.
 
 An entry says where the row of signs begins that the event adds: input channel c under tap i of the
-kernel is row `c * taps + i` (the order of a flattened weight), times the words of a row. Lists are filled up to a multiple of eight with the
-row of zeros. Oracle: tests/ops/test_lists.py.
+kernel is row `c * taps + i` (the order of a flattened weight), times the words of a row. Lists are
+filled up to a multiple of eight with the row of zeros. Oracle: tests/ops/test_lists.py.
 """
 
 from typing import NamedTuple

@@ -1,12 +1,13 @@
 """Currents of binary weights that are bits: exact integers, whatever adds them up."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from bayesnn_spike.ops._dispatch import Implementation, Op
 from bayesnn_spike.ops.draw.signs import Signs
-from bayesnn_spike.ops.spikes import PackedSpikes
+from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses
 from bayesnn_spike.ops.synapse import reference
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
 
@@ -76,11 +77,32 @@ def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
 
+def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
+    def load() -> Callable[..., Any]:
+        from bayesnn_spike.ops.synapse import signed_cpu
+
+        return getattr(signed_cpu, name)
+
+    return load
+
+
+def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
+    return cpu_refuses(spikes)
+
+
 _LINEAR = Op(
     "signed_linear",
-    (Implementation("reference", lambda: _reference_linear, _never),),
+    (
+        Implementation(
+            "cpu", _cpu("signed_linear"), _cpu_refuses, lambda *a: _cpu("linear_form")()(*a)
+        ),
+        Implementation("reference", lambda: _reference_linear, _never),
+    ),
 )
 _CONV2D = Op(
     "signed_conv2d",
-    (Implementation("reference", lambda: _reference_conv2d, _never),),
+    (
+        Implementation("cpu", _cpu("signed_conv2d"), _cpu_refuses, lambda *_, **__: "event-driven"),
+        Implementation("reference", lambda: _reference_conv2d, _never),
+    ),
 )
