@@ -58,4 +58,5 @@ $(STUDY_STAMP): $(SOURCES) | $(BIN)/pip
 
 $(TEST_STAMP): $(SOURCES) | $(BIN)/pip
 	$(PIP) install -c constraints.txt -e '.[test]'
+	$(PIP) install -c constraints.txt --no-deps spikingjelly
 	@touch $(STUDY_STAMP) $@

@@ -8,13 +8,14 @@ it was. Oracle: tests/bench/test_clock.py.
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import TypeVar, final
 
 from bayesnn_spike.checks import require_positive
 
 Call = Callable[[], object]
+_Name = TypeVar("_Name", bound=Hashable)
 
 TURNS = 5
 """Slices that a call's budget is cut into."""
@@ -49,14 +50,14 @@ class Timing:
 
 
 def interleave(
-    calls: Mapping[str, Call],
+    calls: Mapping[_Name, Call],
     *,
     budget: float,
     warm: bool = True,
     settle: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
-    said: Callable[[str], object] = lambda _: None,
-) -> dict[str, Timing]:
+    said: Callable[[_Name], object] = lambda _: None,
+) -> dict[_Name, Timing]:
     """Time the calls in turn.
 
     Args:
@@ -71,9 +72,9 @@ def interleave(
         ValueError: a budget that is not positive.
     """
     require_positive(budget, "budget")
-    runs: dict[str, list[float]] = {name: [] for name in calls}
+    runs: dict[_Name, list[float]] = {name: [] for name in calls}
 
-    def once(name: str) -> float:
+    def once(name: _Name) -> float:
         start = clock()
         calls[name]()
         settle()
@@ -82,19 +83,19 @@ def interleave(
     for name in calls if warm else ():
         said(name)
         once(name)  # compiles, allocates, starts threads
-    waiting = list(calls)
-    while waiting:
-        for name in list(waiting):
-            said(name)
-            spent, found = 0.0, runs[name]
-            gc.collect()
-            gc.disable()
-            try:
+    gc.collect()
+    gc.disable()  # what others left behind is collected in nobody's time
+    try:
+        waiting = list(calls)
+        while waiting:
+            for name in list(waiting):
+                said(name)
+                spent, found = 0.0, runs[name]
                 while spent < budget / TURNS:
                     found.append(once(name))
                     spent += found[-1]
-            finally:
-                gc.enable()
-            if len(found) >= LEAST and sum(found) >= budget:
-                waiting.remove(name)
+                if len(found) >= LEAST and sum(found) >= budget:
+                    waiting.remove(name)
+    finally:
+        gc.enable()
     return {name: Timing.of(found) for name, found in runs.items()}

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from bayesnn_spike.bench.agreement import EXACT, ROUNDED, mismatch
 from bayesnn_spike.bench.baselines import snntorch, spikingjelly, torch_fused_t
-from bayesnn_spike.bench.cases import BETA, THRESHOLD, Case, Neurons
+from bayesnn_spike.bench.cases import Case
 from bayesnn_spike.bench.group import Entry, Group
+from bayesnn_spike.bench.layers import BETA, THRESHOLD, Neurons
 from bayesnn_spike.ops import only
 from bayesnn_spike.ops.fire import fire
 from bayesnn_spike.ops.fire.surrogate import FastSigmoid

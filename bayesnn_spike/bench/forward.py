@@ -20,8 +20,9 @@ from bayesnn_spike.bench.baselines import (
     torch_loop,
 )
 from bayesnn_spike.bench.baselines.source import Drawn, Given, Source
-from bayesnn_spike.bench.cases import Case, Layer
+from bayesnn_spike.bench.cases import Case
 from bayesnn_spike.bench.group import Entry, Group
+from bayesnn_spike.bench.layers import Layer
 from bayesnn_spike.ops import only
 from bayesnn_spike.ops.draw import draw_signs
 from bayesnn_spike.posterior import Bernoulli

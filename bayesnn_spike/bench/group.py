@@ -3,9 +3,9 @@
 Oracle: tests/bench/test_run.py.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
 
 
 @final
@@ -30,7 +30,7 @@ class Group:
     """A job.
 
     Attributes:
-        bench: draw, synapse, fire, forward or train.
+        bench: draw, synapse, fire, forward, train or scaling.
         case: the name of the case.
         k: weight draws.
         who: who does it, in the order of the table.
@@ -39,6 +39,7 @@ class Group:
         items: how many of them a run works through.
         macs: multiply-adds of the dense arithmetic, or None where the job has none.
         moved: bytes that a run must at least read and write, or None where that is no limit.
+        extra: more columns of the job's rows.
     """
 
     bench: str
@@ -50,3 +51,8 @@ class Group:
     items: int
     macs: int | None = None
     moved: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def place(self, who: str) -> dict[str, Any]:
+        """Return the columns that say which row it is."""
+        return {"bench": self.bench, "case": self.case, "k": self.k, "who": who, **self.extra}

@@ -7,8 +7,6 @@ Oracle: tests/bench/test_memory.py.
 """
 
 import ctypes
-import ctypes.util
-import gc
 import resource
 import sys
 from collections.abc import Callable
@@ -28,7 +26,6 @@ def peak_bytes(call: Callable[[], object]) -> int:
         call()
         return max(_maximum() - before, 0)
     call()
-    gc.collect()
     _trim()
     _reset()
     before = _status("VmRSS")
@@ -60,7 +57,7 @@ def _status(key: str) -> int:
 
 def _trim() -> None:
     """Give the allocator's free pages back, where the C library can (glibc)."""
-    trim = getattr(ctypes.CDLL(ctypes.util.find_library("c")), "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 

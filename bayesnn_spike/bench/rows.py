@@ -33,7 +33,7 @@ def rows_of(
         rate = None if group.macs is None else group.macs / 1e9 / seconds
         rows.append(
             {
-                **_place(group, who),
+                **group.place(who),
                 "seconds": seconds,
                 "low": timing.low,
                 "high": timing.high,
@@ -53,11 +53,7 @@ def rows_of(
 
 def error_row(group: Group, who: str, error: str) -> Row:
     """Return the row of someone who was not timed because the result is wrong."""
-    return {**_place(group, who), "error": error}
-
-
-def _place(group: Group, who: str) -> Row:
-    return {"bench": group.bench, "case": group.case, "k": group.k, "who": who}
+    return {**group.place(who), "error": error}
 
 
 def _fastest(timings: Mapping[str, Timing], names: tuple[str, ...]) -> float | None:

@@ -12,7 +12,7 @@ import torch
 
 from bayesnn_spike.bench import scaling
 from bayesnn_spike.bench.child import peak_in_fresh_process
-from bayesnn_spike.bench.clock import interleave
+from bayesnn_spike.bench.clock import Call, interleave
 from bayesnn_spike.bench.group import Entry, Group
 from bayesnn_spike.bench.machine import describe
 from bayesnn_spike.bench.memory import peak_bytes
@@ -65,6 +65,7 @@ def _run(
         "left_out": [],
         "complete": False,
     }
+    keep(result)  # a place that cannot be written is found at once
     jobs = list(_groups(settings))
     total = len(jobs) + (len(scaling.AXES) if settings.scaling else 0)
     for done, group in enumerate(jobs):
@@ -123,8 +124,7 @@ def _prepare(
     """Build, check and warm up one implementation; put it into `ready` or say why not."""
 
     def leave_out(reason: str) -> None:
-        place = {"bench": group.bench, "case": group.case, "k": group.k, "who": who}
-        result["left_out"].append({**place, "reason": reason})
+        result["left_out"].append({**group.place(who), "reason": reason})
 
     reason = absence(who, settings.device)
     if reason:
@@ -154,34 +154,32 @@ def _prepare(
         result["rows"].append(error_row(group, who, problem))
 
 
-def _run_axis(
-    axis: str, settings: Settings, result: Result, said: Callable[[str], object]
-) -> None:
-    """Time all points of one axis in turn, and fit the lines."""
-    points = list(scaling.points(axis, settings.device, quick=settings.quick))
-    ready: dict[int, dict[str, Entry]] = {}
-    for index, point in enumerate(points):
-        ready[index] = {}
-        for who in (w for w in scaling.WHO if w in settings.who):
-            said(f"scaling {axis}={point.value}: checking {who}")
-            _prepare(point.group, who, 0.0, settings, ready[index], result)
-    calls = {(index, who): entry.run for index, found in ready.items() for who, entry in found.items()}
+def _run_axis(axis: str, settings: Settings, result: Result, said: Callable[[str], object]) -> None:
+    """Time all sizes of one axis in turn, and fit the lines."""
+    groups = list(scaling.groups(axis, settings.device, quick=settings.quick))
+    titles = [f"scaling {axis}={group.extra['value']}" for group in groups]
+    calls: dict[tuple[int, str], Call] = {}
+    for index, group in enumerate(groups):
+        ready: dict[str, Entry] = {}
+        for who in (w for w in group.who if w in settings.who):
+            said(f"{titles[index]}: checking {who}")
+            _prepare(group, who, 0.0, settings, ready, result)
+        calls |= {(index, who): entry.run for who, entry in ready.items()}
     timings = interleave(
         calls,
         budget=settings.budget,
         warm=False,
         settle=_settle(settings.device),
-        said=lambda key: said(f"scaling {axis}={points[key[0]].value}: {key[1]}"),
+        said=lambda key: said(f"{titles[key[0]]}: {key[1]}"),
     )
+    for index, group in enumerate(groups):
+        found = {who: timing for (i, who), timing in timings.items() if i == index}
+        result["rows"] += rows_of(group, found, dict.fromkeys(found), None)
     for who in scaling.WHO:
-        found = {points[i]: t for (i, name), t in timings.items() if name == who}
-        for point, timing in found.items():
-            (row,) = rows_of(point.group, {who: timing}, {who: None}, None)
-            extra = {"bench": "scaling", "axis": axis, "value": point.value}
-            result["rows"].append({**row, **extra})
-        if len(found) > 2:
-            values = [point.value for point in found]
-            a, b, deviation = scaling.straight_line(values, [t.median for t in found.values()])
+        medians = {i: timing.median for (i, name), timing in timings.items() if name == who}
+        if len(medians) > 2:
+            values = [groups[i].extra["value"] for i in medians]
+            a, b, deviation = scaling.straight_line(values, list(medians.values()))
             line = {"axis": axis, "who": who, "seconds_at_0": a, "seconds_each": b}
             result["lines"].append({**line, "deviation": deviation})
 

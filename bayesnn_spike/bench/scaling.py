@@ -7,8 +7,7 @@ Oracle: tests/bench/test_scaling.py.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import final
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,32 +19,16 @@ WHO = ("cpu", "triton", "torch-fused-t")
 AXES = ("k", "steps", "batch", "width")
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Point:
-    """One size.
-
-    Attributes:
-        axis: what varies.
-        value: to what.
-        group: the job at that size.
-    """
-
-    axis: str
-    value: int
-    group: Group
-
-
-def points(axis: str, device: str, *, quick: bool) -> Iterator[Point]:
-    """Yield the sizes of an axis, from small to large."""
+def groups(axis: str, device: str, *, quick: bool) -> Iterator[Group]:
+    """Yield one job for every size of an axis, from small to large."""
     for value in _values(axis, quick):
         case = _network(value if axis == "width" else 0, quick)
         if axis == "k":
             case = replace(case, draws=(value,))
         elif axis != "width":
             case = replace(case, **{axis: value})
-        (group,) = forward.groups([case], device)
-        yield Point(axis, value, group)
+        (job,) = forward.groups([case], device)
+        yield replace(job, bench="scaling", who=WHO, extra={"axis": axis, "value": value})
 
 
 def straight_line(values: Sequence[int], seconds: Sequence[float]) -> tuple[float, float, float]:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from bayesnn_spike.bench.agreement import EXACT, Tolerance, mismatch
 from bayesnn_spike.bench.baselines.source import laid_out
-from bayesnn_spike.bench.cases import Case, Conv, Dense
+from bayesnn_spike.bench.cases import Case
 from bayesnn_spike.bench.group import Entry, Group
+from bayesnn_spike.bench.layers import Conv, Dense
 from bayesnn_spike.ops import only
 from bayesnn_spike.ops.draw.signs import Packed
 from bayesnn_spike.ops.spikes import PackedSpikes
@@ -105,9 +106,7 @@ def _entry(job: _Job, who: str) -> Entry:
     return Entry(job.currents, lambda: mismatch(job.currents(), job.expected, EXACT))
 
 
-def _gemm(
-    job: _Job, dtype: torch.dtype
-) -> tuple[Callable[[], Tensor], Callable[[Tensor], Tensor]]:
+def _gemm(job: _Job, dtype: torch.dtype) -> tuple[Callable[[], Tensor], Callable[[Tensor], Tensor]]:
     """Return torch's product on weights and spikes that are there, and how to read its result."""
     lead = job.spikes.shape[: 2 if job.shared else 3]
     spikes, signs = job.spikes.to(dtype), job.signs.to(dtype)

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from bayesnn_spike.checks import require_finite, require_same_names, require_shape
-from bayesnn_spike.ops.draw import draw_signs
 from bayesnn_spike.posterior.base import AbstractPosterior
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
+from bayesnn_spike.weights import DrawnSigns, dense
 
 
 @final
@@ -36,8 +36,12 @@ class Bernoulli(AbstractPosterior):
             require_finite(values, f"logits[{name!r}]")
 
     def sample(self, k: int, stream: Stream, *, first: int = 0) -> Weights:
+        """Return draws as `DrawnSigns` `[k, *shape]`: made where they are used, one bit a weight.
+
+        `.dense()` makes numbers of them.
+        """
         return {
-            name: draw_signs(values, stream=stream.child(name), draws=k, first=first)
+            name: DrawnSigns.of(values, stream.child(name), k, first)
             for name, values in self.logits.items()
         }
 
@@ -51,7 +55,7 @@ class Bernoulli(AbstractPosterior):
         require_same_names(weights, self.logits, "weights", "the posterior's logits")
         total = torch.zeros(())
         for name, values in self.logits.items():
-            draws = weights[name]
+            draws = dense(weights[name])
             require_shape(draws, f"weights[{name!r}]", (len(draws), *values.shape))
             terms = logsigmoid(2 * draws * values)
             total = total + terms.reshape(len(draws), values.numel()).sum(1)

@@ -15,6 +15,12 @@ from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
 from bayesnn_spike.predict.predictive import Predictive
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
+from bayesnn_spike.weights import held_bytes, is_lazy, is_signs, pack_signs, pack_spikes
+
+# Packed draws at a time: enough to share what they share, few enough for the caches.
+PACKED_DRAWS = 16
+# Packed draws that measure what a draw costs.
+PROBE = 4
 
 
 @torch.no_grad()
@@ -100,16 +106,23 @@ def _members(
     burn_in: int,
     max_bytes: int,
 ) -> Tensor:
-    """Log-probabilities `[K, B, C]` of one batch; the first draw measures what one costs."""
+    """Log-probabilities `[K, B, C]` of one batch; the first draws measure what one costs."""
     total, sample = draws
     meter = _Meter(network)
-    first = sample(0, 1)
+    first = pack_signs(sample(0, 1))
+    packed = any(is_signs(w) for w in first.values())
+    probe = min(total, PROBE) if packed else 1
+    if probe > 1:
+        first = pack_signs(sample(0, probe))
+    if packed:
+        spikes = pack_spikes(spikes)
     with meter:
         rows = [_run(network, first, spikes, pooling, burn_in)]
-    size = meter.largest + sum(w.numel() * w.element_size() for w in first.values())
+    size = (meter.largest + sum(held_bytes(w) for w in first.values())) / probe
     chunk = max(1, int(max_bytes // max(size, 1)))
-    for start in range(1, total, chunk):
-        weights = sample(start, min(chunk, total - start))
+    chunk = min(chunk, PACKED_DRAWS) if packed else chunk
+    for start in range(probe, total, chunk):
+        weights = pack_signs(sample(start, min(chunk, total - start)))
         rows.append(_run(network, weights, spikes, pooling, burn_in))
     return torch.cat(rows)
 
@@ -141,7 +154,13 @@ class _Meter:
 
     def _measure(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         values = output[0] if isinstance(output, tuple) else output
-        size = values.numel() * values.element_size()
-        # The time loop keeps about three maps of a layer alive (current, steps, spikes).
-        self.largest = max(self.largest, self._before + 3 * size)
+        size = held_bytes(values)
+        if is_lazy(values):
+            # Bits, made in one pass; the membranes beside them are numbers.
+            state = output[1] if isinstance(output, tuple) else None
+            size += held_bytes(state) if isinstance(state, Tensor) else 0
+            self.largest = max(self.largest, self._before + size)
+        else:
+            # The time loop keeps about three maps of a layer alive (current, steps, spikes).
+            self.largest = max(self.largest, self._before + 3 * size)
         self._before = size

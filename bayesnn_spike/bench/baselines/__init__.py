@@ -1,6 +1,6 @@
 """The frameworks that the engine is measured against, each written as a good user of it would.
 
 A file has `sampled(layers, dtype)`, which returns `run(spikes [T, B, *in], source)` to
-probabilities `[K, B, C]`, and `readout(layers, spikes, weights)` to logits `[B, C]` with gradients
-where the training step is timed. They share no code that is timed, apart from the draws.
+probabilities `[K, B, C]`, and `readout`, which maps spikes and weights to logits `[B, C]` with
+gradients where the training step is timed.
 """

@@ -1,9 +1,10 @@
 """snnTorch: its `Leaky` neuron step by step, the products over all time steps at once.
 
-`Leaky`'s own reset takes the threshold off one step late; the neuron of the cases takes it off at
-once. So it runs without a reset and the threshold is taken off outside, which costs it one
-subtraction less than its own. It fires above its threshold, the cases at it: hence the float just
-below 1. Oracle: tests/bench/baselines/test_sampled.py, tests/bench/baselines/test_readout.py.
+`Leaky`'s own reset comes one step late and is not subject to the leak; the neuron of the cases
+resets at once. So it runs without a reset and the threshold is taken off outside, which costs an
+operation less than its own. It fires above its threshold, the cases at it: hence the float just
+below 1. Oracle: tests/bench/baselines/test_snntorch.py, tests/bench/test_forward.py,
+tests/bench/test_train.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from bayesnn_spike.bench.baselines.source import Source, laid_out
 from bayesnn_spike.bench.baselines.straight_through import SLOPE
-from bayesnn_spike.bench.cases import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
+from bayesnn_spike.bench.layers import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
 from bayesnn_spike.types import Weights
 
 
@@ -87,6 +88,6 @@ def _fire(leaky: Any, current: Tensor) -> Tensor:
     spikes = []
     for step in current:
         out, mem = leaky(step, mem)
-        mem = mem - THRESHOLD * out.detach()
+        mem = mem - out.detach()  # the threshold is 1
         spikes.append(out)
     return torch.stack(spikes)

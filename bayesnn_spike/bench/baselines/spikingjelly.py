@@ -2,7 +2,8 @@
 
 The node's leak is `v - v / tau`, which rounds otherwise than `beta v`: a membrane that ends within
 a rounding error of the threshold may fire here and not there.
-Oracle: tests/bench/baselines/test_sampled.py, tests/bench/baselines/test_readout.py.
+Oracle: tests/bench/baselines/test_spikingjelly.py, tests/bench/test_forward.py,
+tests/bench/test_train.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from bayesnn_spike.bench.baselines.source import Source, laid_out
 from bayesnn_spike.bench.baselines.straight_through import SLOPE
-from bayesnn_spike.bench.cases import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
+from bayesnn_spike.bench.layers import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
 from bayesnn_spike.types import Weights
 
 

@@ -1,7 +1,7 @@
 """PyTorch, all K networks and all time steps in one product a layer.
 
 Currents of all networks exist at once, so memory grows with K.
-Oracle: tests/bench/baselines/test_sampled.py.
+Oracle: tests/bench/test_forward.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bayesnn_spike.bench.baselines.source import Source, laid_out
 from bayesnn_spike.bench.baselines.torch_fused_t import fire_
-from bayesnn_spike.bench.cases import Conv, Dense, Flat, Layer, Neurons, Pool
+from bayesnn_spike.bench.layers import Conv, Dense, Flat, Layer, Neurons, Pool
 
 
 def sampled(

@@ -1,6 +1,6 @@
 """PyTorch, one network at a time, its products over all time steps at once.
 
-Oracle: tests/bench/baselines/test_sampled.py, tests/bench/baselines/test_readout.py.
+Oracle: tests/bench/test_forward.py, tests/bench/test_train.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bayesnn_spike.bench.baselines.source import Source, laid_out
 from bayesnn_spike.bench.baselines.straight_through import spike
-from bayesnn_spike.bench.cases import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
+from bayesnn_spike.bench.layers import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
 from bayesnn_spike.types import Weights
 
 

@@ -24,7 +24,7 @@ _C0, _C1, _C2, _C3, _C4, _C5 = (tl.constexpr(c) for c in EXP)
 _NEVER = tl.constexpr(2**31 - 1)
 _BLOCK = 256
 # One value of `key` or `first` is like any other: none is worth a kernel of its own.
-_PLAIN = ("key0", "key1", "first")
+PLAIN = ("key0", "key1", "first")
 
 
 @triton.jit
@@ -44,14 +44,11 @@ def philox(block, draw, key0, key1):
 
 
 @triton.jit
-def quads(
-    limits, row, quad, rows, inputs, count, plane, key0, key1, draw, ALIGNED: tl.constexpr
-):  # fmt: skip
+def quads(limits, row, quad, rows, inputs, count, key0, key1, draw, ALIGNED: tl.constexpr):
     """Signs of weights 4 quad to 4 quad + 3 of a row, as bits 0 to 3 (1 for +1), int32.
 
     `row` and `quad`, int64, broadcast against each other; `limits` as `sign_limits` makes them,
-    `count` quads a row, `plane` = count x rows. A row that starts inside a Philox block
-    (not ALIGNED) takes its words from two.
+    `count` quads a row. A row that starts inside a Philox block (not ALIGNED) takes from two.
     """
     start = row * inputs
     block = (start >> 2) + quad
@@ -65,17 +62,38 @@ def quads(
         w2, w3 = tl.where(by2, w4, w2), tl.where(by2, w5, w3)
     there = (quad < count) & (row < rows)
     at = quad * rows + row
-    bits = _above(w0, limits + at, there)
-    at += plane
-    bits |= _above(w1, limits + at, there) << 1
-    at += plane
-    bits |= _above(w2, limits + at, there) << 2
-    at += plane
-    return bits | (_above(w3, limits + at, there) << 3)
+    plane = tl.full((1,), count, tl.int64) * rows
+    bits = above(w0, limits + at, there)
+    bits |= above(w1, limits + at + plane, there) << 1
+    bits |= above(w2, limits + at + 2 * plane, there) << 2
+    return bits | (above(w3, limits + at + 3 * plane, there) << 3)
 
 
 @triton.jit
-def _above(word, limits, there):
+def spread_quads(
+    limits, row, quad, rows, inputs, per, count, key0, key1, draw, WINDOW: tl.constexpr
+):  # fmt: skip
+    """As `quads`, of four channels at one place of a window: weights WINDOW apart, four blocks.
+
+    A row has WINDOW places of `per` quads; quad = place x per + (first channel) / 4.
+    """
+    start = row * inputs + 4 * (quad % per) * WINDOW + quad // per
+    there = (quad < count) & (row < rows)
+    at = quad * rows + row
+    plane = tl.full((1,), count, tl.int64) * rows
+    bits = tl.full(start.shape, 0, tl.int32)
+    for lane in tl.static_range(4):
+        i = start + lane * WINDOW
+        w0, w1, w2, w3 = philox(i >> 2, draw, key0, key1)
+        odd = (i & 1) != 0
+        word = tl.where((i & 2) != 0, tl.where(odd, w3, w2), tl.where(odd, w1, w0))
+        bits |= above(word, limits + at + lane * plane, there) << lane
+    return bits
+
+
+@triton.jit
+def above(word, limits, there):
+    """1 for +1: the 31-bit word is above its limit; 0 where there is no weight."""
     limit = tl.load(limits, mask=there, other=_NEVER)
     return ((word >> 1).to(tl.int32) > limit).to(tl.int32)
 
@@ -87,12 +105,15 @@ def _round(x):
 
 
 @triton.jit
-def _limits_kernel(logits, limits, rows, inputs, count, size, BLOCK: tl.constexpr):
-    """`[M, N]` float32 to `[4, Q, M]` int32; the threshold of draw/README.md, in its order."""
+def _limits_kernel(
+    logits, limits, rows, channels, per, count, window, size, BLOCK: tl.constexpr
+):  # fmt: skip
+    """`[M, C, window]` float32 to `[4, Q, M]` int32: README.md's threshold, in its order."""
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     row, quad = at % rows, at // rows % count
-    n = 4 * quad + at // rows // count
-    logit = tl.load(logits + row * inputs + n, mask=(at < size) & (n < inputs), other=0.0)
+    channel = 4 * (quad % per) + at // rows // count
+    i = (row * channels + channel) * window + quad // per
+    logit = tl.load(logits + i, mask=(at < size) & (channel < channels), other=0.0)
     a = tl.abs(logit)
     a = 2.0 * tl.where(a < 16.0, a, 16.0)
     halvings = _round(a * _LOG2E)
@@ -108,12 +129,12 @@ def _limits_kernel(logits, limits, rows, inputs, count, size, BLOCK: tl.constexp
     e *= ((127 - halvings.to(tl.int32)) << 23).to(tl.float32, bitcast=True)
     small = _round(tl.div_rn(e, 1.0 + e) * 2147483648.0).to(tl.int32)
     limit = tl.where(logit >= 0.0, small - 1, 2147483647 - small)
-    tl.store(limits + at, tl.where(n < inputs, limit, _NEVER), mask=at < size)
+    tl.store(limits + at, tl.where(channel < channels, limit, _NEVER), mask=at < size)
 
 
-@triton.jit(do_not_specialize=_PLAIN)
+@triton.jit(do_not_specialize=PLAIN)
 def _words_kernel(
-    limits, out, rows, inputs, count, plane, words, blocks, key0, key1, first,
+    limits, out, rows, inputs, count, words, blocks, key0, key1, first,
     ALIGNED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Packed signs `[K, M, W]`, a word for each lane; neighbouring lanes are neighbouring rows."""
@@ -124,13 +145,13 @@ def _words_kernel(
     word = tl.full((BLOCK,), 0, tl.int64)
     for r in range(16):
         bits = quads(
-            limits, row, 16 * place + r, rows, inputs, count, plane, key0, key1, first + k, ALIGNED
+            limits, row, 16 * place + r, rows, inputs, count, key0, key1, first + k, ALIGNED
         )
         word |= bits.to(tl.int64) << (4 * r)
     tl.store(out + (k * rows + row) * words + place, word, mask=place < words)
 
 
-@triton.jit(do_not_specialize=_PLAIN)
+@triton.jit(do_not_specialize=PLAIN)
 def _flat_kernel(
     limits, out, size, count, blocks, key0, key1, first,
     SIGNS: tl.constexpr, BLOCK: tl.constexpr,
@@ -153,11 +174,12 @@ def _flat_kernel(
         tl.store(out + k * size + i, drawn, mask=there)
 
 
-def sign_limits(logits: Tensor, rows: int, inputs: int) -> Tensor:
-    """Thresholds for `quads`: int32 `[4, Q, M]` of a weight of M rows of N inputs, Q = ceil(N / 4).
+def sign_limits(logits: Tensor, rows: int, channels: int, window: int = 1) -> Tensor:
+    """Thresholds for `quads` (window 1) and `spread_quads`, of weights `[M, C, window]`.
 
-    Plane l holds weights 4 q + l, rows side by side, so that lanes read what lies together. Places
-    past N are never +1. Asking for NaN waits for the device, once.
+    Int32 `[4, Q, M]`, Q = window x ceil(C / 4): plane l holds channels 4 q + l, rows side by side,
+    so that lanes read what lies together. Places past C are never +1. Asking for NaN waits for the
+    device, once.
 
     Raises:
         ValueError: logits hold NaN.
@@ -165,14 +187,15 @@ def sign_limits(logits: Tensor, rows: int, inputs: int) -> Tensor:
     logits = logits.detach().to(torch.float32).contiguous()
     if bool(torch.isnan(logits).any()):
         raise ValueError("logits hold NaN: a weight needs a probability before it can be drawn")
-    count = -(-inputs // 4)
+    per = -(-channels // 4)
+    count = window * per
     limits = torch.empty((4, count, rows), dtype=torch.int32, device=logits.device)
     size = limits.numel()
     if size:
-        grid = (triton.cdiv(size, 4 * _BLOCK),)
-        _limits_kernel[grid](
-            logits, limits, rows, inputs, count, size, BLOCK=4 * _BLOCK, enable_fp_fusion=False
-        )
+        _limits_kernel[(triton.cdiv(size, _BLOCK),)](
+            logits, limits, rows, channels, per, count, window, size,
+            BLOCK=_BLOCK, enable_fp_fusion=False,
+        )  # fmt: skip
     return limits
 
 
@@ -207,7 +230,7 @@ def draw_words(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) 
     blocks = triton.cdiv(rows * words, _BLOCK)
     if out.numel():
         _words_kernel[(draws * blocks,)](
-            limits, out, rows, inputs, count, count * rows, words, blocks,
+            limits, out, rows, inputs, count, words, blocks,
             signed(key[0]), signed(key[1]), first, ALIGNED=inputs % 4 == 0, BLOCK=_BLOCK,
         )  # fmt: skip
     return out

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from bayesnn_spike.checks import require_interval, require_state
 from bayesnn_spike.ops._dispatch import Implementation, Op
@@ -53,6 +54,20 @@ def fire(
 
     Source: ops/fire/README.md. Oracle: tests/ops/test_fire.py.
     """
+    if has_torch_function_unary(current):
+        return handle_torch_function(
+            fire,
+            (current,),
+            current,
+            state,
+            time_dim=time_dim,
+            beta=beta,
+            v_threshold=v_threshold,
+            surrogate=surrogate,
+            reset=reset,
+            comparison=comparison,
+            detach_reset=detach_reset,
+        )
     require_interval(beta, "beta", 0.0, 1.0)
     require_steps(current, time_dim, "the current of fire")
     if state is not None:

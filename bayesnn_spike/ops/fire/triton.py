@@ -221,13 +221,10 @@ def fire(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor]:
     """Spikes and last membrane of the leaky neuron."""
-    lead, steps, rest = split(current, time_dim)
-    if lead > 1 and rest < _FEW:
-        options = {"surrogate": surrogate, "reset": reset, "comparison": comparison}
-        options |= {"beta": beta, "v_threshold": v_threshold, "detach_reset": detach_reset}
-        spikes, v = fire(current.movedim(time_dim, 0), state, time_dim=0, **options)
-        return spikes.movedim(0, time_dim), v
-    flat = current.reshape(lead, steps, rest)
+    axis = 0 if split(current, time_dim)[2] < _FEW else time_dim
+    moved = current.movedim(time_dim, axis)
+    lead, steps, rest = split(moved, axis)
+    flat = moved.reshape(lead, steps, rest)
     start = flat.new_zeros(lead, rest) if state is None else state.reshape(lead, rest)
     hard = not isinstance(reset, Subtract)
     differentiable = torch.is_grad_enabled() and (flat.requires_grad or start.requires_grad)
@@ -243,7 +240,7 @@ def fire(
     neuron = (beta, v_threshold, reset.v_reset if hard else 0.0)
     options = _Options(neuron, _numbers(surrogate), kind, not detach_reset)
     spikes, v, _ = (_Fire.apply if differentiable else _run)(flat, start, options)
-    return spikes.view(current.shape), v.view(step_shape(current, time_dim))
+    return spikes.view(moved.shape).movedim(axis, time_dim), v.view(step_shape(moved, axis))
 
 
 def _numbers(surrogate: Surrogate) -> tuple[float, float]:

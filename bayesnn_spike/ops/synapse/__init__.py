@@ -31,8 +31,8 @@ def linear(spikes: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
     Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse.py.
     """
-    if has_torch_function_variadic(weight, bias):
-        return handle_torch_function(linear, (weight, bias), spikes, weight, bias)
+    if has_torch_function_variadic(spikes, weight, bias):
+        return handle_torch_function(linear, (spikes, weight, bias), spikes, weight, bias)
     require_ndim(spikes, "spikes", "[*K, T, B, N]", 3, 4)
     require_ndim(weight, "weight", "[*K, M, N]", 2, 3)
     _require_fit(spikes, weight, bias, feature_dims=1)
@@ -57,9 +57,9 @@ def conv2d(
 
     Source: ops/synapse/README.md. Oracle: tests/ops/test_synapse.py.
     """
-    if has_torch_function_variadic(weight, bias):
+    if has_torch_function_variadic(spikes, weight, bias):
         return handle_torch_function(
-            conv2d, (weight, bias), spikes, weight, bias, stride=stride, padding=padding
+            conv2d, (spikes, weight, bias), spikes, weight, bias, stride=stride, padding=padding
         )
     require_ndim(spikes, "spikes", "[*K, T, B, C, H, W]", 5, 6)
     require_ndim(weight, "weight", "[*K, O, C, h, w]", 4, 5)

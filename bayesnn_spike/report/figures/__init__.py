@@ -13,6 +13,8 @@ from bayesnn_spike.report.figures.predictive_plane import predictive_plane as pr
 from bayesnn_spike.report.figures.reliability import ReliabilityPanel as ReliabilityPanel
 from bayesnn_spike.report.figures.reliability import reliability_diagram as reliability_diagram
 from bayesnn_spike.report.figures.reliability import reliability_grid as reliability_grid
+from bayesnn_spike.report.figures.scaling import Sweep as Sweep
+from bayesnn_spike.report.figures.scaling import scaling_figure as scaling_figure
 from bayesnn_spike.report.figures.style import png_bytes as png_bytes
 from bayesnn_spike.report.figures.style import save_png as save_png
 from bayesnn_spike.report.figures.uncertainty import (
