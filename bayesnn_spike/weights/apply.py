@@ -94,7 +94,8 @@ def _bits(spikes: Tensor, weight: BinaryWeight, feature_dims: int) -> Bits | Non
     if lead == 3 and (weight.one or len(spikes) != weight.signs.draws):
         return None  # one axis of draws broadcasts against another
     if isinstance(spikes, SpikeTensor):
-        return spikes.spikes if feature_dims == 3 or spikes.ndim == lead + 1 else None
+        fits = not spikes.folded and (spikes.ndim - len(spikes.spikes.lead) == feature_dims)
+        return spikes.spikes if fits else None
     if isinstance(spikes, LazyCurrent) or spikes.dtype not in (torch.float32, torch.uint8):
         return None
     require_ndim_of(spikes, "[*K, T, B, *features]", feature_dims + 2, feature_dims + 3)

@@ -6,6 +6,7 @@ gets ordinary numbers, so a user's own module works between ours, at the speed o
 Oracle: tests/weights/test_lazy.py.
 """
 
+import math
 from typing import Any, final
 
 import torch
@@ -93,26 +94,27 @@ class SpikeTensor(_Lazy):
     Args:
         spikes: the bits.
         flat: show the features of a map as one axis.
+        folded: show the leading axes as one axis, as modules with one batch axis want them.
     """
 
     spikes: PackedSpikes
     flat: bool
+    folded: bool
 
     @staticmethod
-    def __new__(cls, spikes: PackedSpikes, flat: bool = False) -> "SpikeTensor":
-        shape = spikes.shape
-        if flat:
-            channels, height, width = spikes.features
-            shape = (*spikes.lead, channels * height * width)
+    def __new__(
+        cls, spikes: PackedSpikes, flat: bool = False, folded: bool = False
+    ) -> "SpikeTensor":
+        lead = (math.prod(spikes.lead),) if folded else spikes.lead
+        features = (math.prod(spikes.features),) if flat else spikes.features
         made = torch.Tensor._make_wrapper_subclass(
-            cls, shape, dtype=torch.float32, device=spikes.device
+            cls, (*lead, *features), dtype=torch.float32, device=spikes.device
         )
-        made.spikes, made.flat = spikes, flat
+        made.spikes, made.flat, made.folded = spikes, flat, folded
         return made
 
     def dense(self) -> Tensor:
-        values = self.spikes.dense()
-        return values.flatten(-3) if self.flat else values
+        return self.spikes.dense().reshape(self.shape)
 
     def held_bytes(self) -> int:
         return self.spikes.words.numel() * self.spikes.words.itemsize
@@ -133,25 +135,21 @@ class SpikeTensor(_Lazy):
 
 
 def _flatten(x: SpikeTensor, start_dim: int = 0, end_dim: int = -1) -> SpikeTensor | None:
+    """Features to one axis, or all leading axes to one; the bits stay where they are."""
     first, last = start_dim % x.ndim, end_dim % x.ndim
-    lead = len(x.spikes.lead)
+    lead = 1 if x.folded else len(x.spikes.lead)
     if first == lead and last == x.ndim - 1:
-        if len(x.spikes.features) == 1 or x.flat:
-            return x
-        return SpikeTensor(x.spikes, flat=True)
-    if last < lead:
-        return _with_words(x, x.spikes.words.flatten(first, last))
+        return SpikeTensor(x.spikes, len(x.spikes.features) == 3, x.folded)
+    if first == 0 and last == lead - 1:
+        return SpikeTensor(x.spikes, x.flat, folded=True)
     return None
 
 
 def _unflatten(x: SpikeTensor, dim: int, sizes: Any) -> SpikeTensor | None:
-    if dim % x.ndim >= len(x.spikes.lead):
-        return None
-    return _with_words(x, x.spikes.words.unflatten(dim % x.ndim, tuple(sizes)))
-
-
-def _with_words(x: SpikeTensor, words: Tensor) -> SpikeTensor:
-    return SpikeTensor(PackedSpikes(words, x.spikes.features), x.flat)
+    """Take the fold of the leading axes back."""
+    if dim % x.ndim == 0 and x.folded and tuple(sizes) == x.spikes.lead:
+        return SpikeTensor(x.spikes, x.flat)
+    return None
 
 
 def _max_pool(
@@ -166,7 +164,13 @@ def _max_pool(
     """The maximum of spikes is their union: one `or` for 64 channels."""
     side = kernel_size if isinstance(kernel_size, int) else None
     plain = padding == 0 and dilation == 1 and not ceil_mode and not return_indices
-    if side is None or stride not in (None, side) or not plain or len(x.spikes.features) != 3:
+    if (
+        x.flat
+        or side is None
+        or stride not in (None, side)
+        or not plain
+        or len(x.spikes.features) != 3
+    ):
         return None
     channels, height, width = x.spikes.features
     rows, columns = height // side, width // side
@@ -177,7 +181,7 @@ def _max_pool(
                 ..., dy : dy + rows * side : side, dx : dx + columns * side : side, :
             ]
             pooled = part.clone() if pooled is None else pooled.bitwise_or_(part)
-    return SpikeTensor(PackedSpikes(pooled, (channels, rows, columns)))
+    return SpikeTensor(PackedSpikes(pooled, (channels, rows, columns)), folded=x.folded)
 
 
 @final

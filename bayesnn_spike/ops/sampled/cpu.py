@@ -66,11 +66,11 @@ def _fire(
     scale: float | Tensor,
     neuron: Neuron,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes `[K, T, B, P, Mw]` (words) and membranes `[K, B, P, 64 Mw]`."""
+    """Spikes `[K, T, B, P, Mw]` (words, in the engine's order) and membranes `[K, B, P, 64 Mw]`."""
     outputs, draws = signs.size[0], signs.draws
     words = -(-outputs // 64)
-    _, steps, batch = x.shape[:3]
-    found = np.empty((draws, steps, batch, geometry.positions, words), np.uint64)
+    _, batch, _, steps, _ = x.shape
+    found = np.empty((draws, batch, geometry.positions, steps, words), np.uint64)
     v = np.zeros((draws, batch, geometry.positions, 64 * words), _F32)
     if state is not None:
         last = state.detach().reshape(draws, batch, outputs, -1).movedim(2, 3)
@@ -81,7 +81,8 @@ def _fire(
         layer = layer_of(some, part_of(bias, first, some.draws), scale, len(x) == 1)
         out = Result(found[here], v[here], nothing)
         run(x if len(x) == 1 else x[here], geometry, layer, neuron, out)
-    return torch.from_numpy(found.view(np.int64)), torch.from_numpy(v)
+    spikes = torch.from_numpy(found.view(np.int64)).permute(0, 3, 1, 2, 4)
+    return spikes, torch.from_numpy(v)
 
 
 def _neuron(beta: float, v_threshold: float, reset: Reset, comparison: Comparison) -> Neuron:

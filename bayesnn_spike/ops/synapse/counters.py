@@ -82,6 +82,9 @@ def count_block(width, strip, rows, base, size, lists, start, stop, counts, wide
 
     Up to 255 events they stand in `counts` (uint8). `strip` is the words of a vector.
     """
+    if start == stop:
+        counts[: 64 * size] = 0
+        return False
     if stop - start <= BATCH:
         for word in range(0, size, strip):
             count_strip(width, rows, base + word, lists, start, stop, counts, 64 * word)

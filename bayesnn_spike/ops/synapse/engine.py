@@ -14,10 +14,14 @@ from bayesnn_spike.ops._simd import Width, get, machine_width, put
 from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.synapse.counters import count_block, fire_word, write_currents
 from bayesnn_spike.ops.synapse.lists import (
+    SLACK,
     Geometry,
-    count_entries,
+    bound_entries,
+    count_spikes,
     list_examples,
+    list_inputs,
     list_position,
+    seen_from,
 )
 
 _U64, _F32 = np.uint64, np.float32
@@ -57,7 +61,7 @@ class Result(NamedTuple):
     """What a pass writes; `currents` is empty where it fires, the others where it does not.
 
     Attributes:
-        spikes: uint64 `[K, T, B, P, Mw]`.
+        spikes: uint64 `[K, B, P, T, Mw]`: what is written together lies together.
         v: float32 `[K, B, P, 64 Mw]`, the membrane before, and after.
         currents: float32 `[K, T, B, P, M]`.
     """
@@ -99,7 +103,7 @@ def _fire_block(width, strip, layer, group, block, events, lists, at, b, p, neur
     base = (group * layer.rows.shape[1] + block) * layer.rows.shape[2] * size
     rows, spikes, membrane = layer.rows.reshape(-1), out.spikes.reshape(-1), out.v.reshape(-1)
     scale, bias = layer.scale[group], layer.bias[group]
-    _, steps, batch, positions, words = out.spikes.shape
+    _, batch, positions, steps, words = out.spikes.shape
     last = _U64(0xFFFFFFFFFFFFFFFF) >> _U64(64 * words - layer.outputs)
     present = _present(layer, group, block, places)
     for i in range(present):
@@ -120,7 +124,7 @@ def _fire_block(width, strip, layer, group, block, events, lists, at, b, p, neur
             else:
                 word = fire_word(counts, lane, n, scale, bias, where, v, lane, neuron)
             word = word & last if m == words - 1 else word
-            put(spikes, (((k * steps + t) * batch + b) * positions + p) * words + m, word)
+            put(spikes, (((k * batch + b) * positions + p) * steps + t) * words + m, word)
     for i in range(present):
         k, m = places[2 * i], places[2 * i + 1]
         start = 64 * (((k * batch + b) * positions + p) * words + m)
@@ -181,14 +185,19 @@ def _run_together(width, strip, layer, events, lists, offsets, first, neuron, ou
 def _run_apart(width, strip, layer, x, geometry, neuron, out, start, stop):
     """Draws with spikes of their own: (k, b) start to stop; lists are made on the way."""
     scratch = _scratch(layer)
-    batch, steps = x.shape[2], x.shape[1]
-    zero_row, size = layer.rows.shape[2] - 1, layer.rows.shape[3]
+    batch, steps, taps = x.shape[1], x.shape[3], geometry.kernel_height * geometry.kernel_width
+    inputs, size = layer.rows.shape[2] - 1, layer.rows.shape[3]
     events = np.empty(steps, np.int32)
-    lists = np.empty(steps * (zero_row + 8), np.int32)
+    starts = np.empty(x.shape[2] * steps + 1, np.int32)
+    lists = np.empty(steps * (inputs + 8) + SLACK, np.int32)
+    places = np.empty(2 * taps, np.int64)
     for index in range(start, stop):
         k, b = index // batch, index % batch
+        active = np.empty(count_spikes(x, k, b) + SLACK, np.int32)
+        list_inputs(x, k, b, size, starts, active)
         for p in range(geometry.out_height * geometry.out_width):
-            list_position(x, k, b, p, geometry, zero_row, size, events, lists, 0)
+            seen = seen_from(p, geometry, inputs // taps, size, places)
+            list_position(starts, active, seen, places, inputs * size, events, lists, 0)
             for block in range(layer.rows.shape[1]):
                 _block(width, strip, layer, k, block, events, lists, 0, b, p, neuron, out, scratch)
 
@@ -197,7 +206,7 @@ def run(x: np.ndarray, geometry: Geometry, layer: Layer, neuron: Neuron, out: Re
     """Run one layer.
 
     Args:
-        x: words `[1 or K, T, B, P, W]`; one for all draws if `layer.rows` has one group.
+        x: words `[1 or K, B, P, T, W]`; one for all draws if `layer.rows` has one group.
         geometry: the convolution.
         layer: signs, scales and biases by lane.
         neuron: what fires, ignored where only currents are asked for.
@@ -209,23 +218,25 @@ def run(x: np.ndarray, geometry: Geometry, layer: Layer, neuron: Neuron, out: Re
     if len(x) == draws > 1 or (draws == 1 and layer.draws == 1 and geometry.positions > 1):
         parallel(
             lambda i, j: _run_apart(width, width.count, layer, x, geometry, neuron, out, i, j),
-            len(x) * x.shape[2],
+            len(x) * x.shape[1],
         )
         return
-    totals = np.empty((1, x.shape[2]), np.int64)
-    parallel(lambda i, j: count_entries(x, geometry, totals, i, j), totals.size)
-    for first, last in _chunks(totals[0]):
-        part = x[:, :, first:last]
-        offsets = np.concatenate([[0], np.cumsum(totals[0, first:last])])
+    totals = np.empty(x.shape[1], np.int64)
+    parallel(lambda i, j: bound_entries(x, geometry, totals, i, j), totals.size)
+    for first, last in _chunks(totals):
+        part = x[0, first:last][None]
+        offsets = np.concatenate([[0], np.cumsum(totals[first:last])])
         lists = np.empty(offsets[-1], np.int32)
-        events = np.empty((last - first, geometry.positions, x.shape[1]), np.int32)
+        events = np.empty((last - first, geometry.positions, x.shape[3]), np.int32)
         _together(width, layer, part, geometry, offsets, events, lists, first, neuron, out)
 
 
 def _together(width, layer, x, geometry, offsets, events, lists, first, neuron, out) -> None:
-    zero_row, size = layer.rows.shape[2] - 1, layer.rows.shape[3]
+    inputs, size = layer.rows.shape[2] - 1, layer.rows.shape[3]
     parallel(
-        lambda i, j: list_examples(x, geometry, zero_row, size, offsets, events, lists, i, j),
+        lambda i, j: list_examples(
+            x, geometry, inputs, inputs // geometry.taps, size, offsets, events, lists, i, j
+        ),
         len(events),
     )
     parallel(

@@ -4,6 +4,7 @@ Draws go through in chunks, so that signs take the same memory whatever K is.
 Oracle: tests/ops/test_synapse_signed.py, tests/ops/test_sampled.py.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -35,14 +36,17 @@ def geometry_of(
 
 
 def spike_words(spikes: Tensor | PackedSpikes, feature_dims: int) -> np.ndarray:
-    """Words uint64 `[1 or K, T, B, P, W]` of spikes that are zeros and ones."""
+    """Words uint64 `[1 or K, B, P, T, W]` of spikes that are zeros and ones.
+
+    What the engine fires lies in this order, so that nothing is copied from layer to layer.
+    """
     packed = pack_spikes(spikes, feature_dims)
     if packed is None:
         raise ValueError("spikes must be 0 and 1 to be packed")
     words = packed.words
     words = words.flatten(-3, -2) if feature_dims == 3 else words.unsqueeze(-2)
     words = words if words.ndim == 5 else words[None]
-    return words.contiguous().numpy().view(np.uint64)
+    return words.permute(0, 2, 3, 1, 4).contiguous().numpy().view(np.uint64)
 
 
 def chunks(signs: Signs) -> Iterator[tuple[int, Signs]]:
@@ -63,7 +67,8 @@ def layer_of(signs: Signs, bias: Tensor | None, scale: float | Tensor, together:
     """Draw, and sort by input; `together` puts all draws side by side (they share their spikes)."""
     outputs, inputs = rows_of(signs.size)
     words = signs.packed().words.contiguous().numpy().view(np.uint64)
-    rows = rows_by_input(words, inputs, together)
+    taps = math.prod(signs.size[2:])
+    rows = rows_by_input(words, inputs, together, taps)
     draws = signs.draws if together else 1
     lanes = rows.shape[1] * rows.shape[3] * 64
     offset = 0.0 if bias is None else bias

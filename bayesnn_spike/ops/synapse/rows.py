@@ -63,7 +63,7 @@ def _gather(words, lane, lanes, word, buffer):
 
 
 @jit
-def _fill(words, draws, inputs, out, start, stop):
+def _fill(words, draws, inputs, taps, out, start, stop):
     """Groups start to stop of out `[G, NB, N + 1, bw]` from words `[K, M, W]`; K = G * draws."""
     blocks, size = out.shape[1], out.shape[3]
     groups = blocks * (size // 2)
@@ -98,17 +98,20 @@ def _fill(words, draws, inputs, out, start, stop):
                 store(mixed, 40, transpose_bytes(f))
                 store(mixed, 48, transpose_bytes(g_))
                 store(mixed, 56, transpose_bytes(h))
-                for n in range(min(64, inputs - 64 * word)):
-                    target[64 * word + n, at + half] = mixed[8 * (n % 8) + n // 8]
+                for j in range(min(64, inputs - 64 * word)):
+                    n = 64 * word + j
+                    row = n % taps * (inputs // taps) + n // taps
+                    target[row, at + half] = mixed[8 * (j % 8) + j // 8]
 
 
-def rows_by_input(words: np.ndarray, inputs: int, together: bool) -> np.ndarray:
+def rows_by_input(words: np.ndarray, inputs: int, together: bool, taps: int = 1) -> np.ndarray:
     """Turn signs by output into rows by input.
 
     Args:
         words: uint64 `[K, M, ceil(N / 64)]`.
         inputs: N.
         together: put the outputs of all draws side by side (they read the same spikes).
+        taps: of a kernel; input c * taps + i becomes row i * (N / taps) + c.
 
     Returns:
         uint64 `[G, NB, N + 1, bw]`, with G = 1 if together, else K.
@@ -120,6 +123,8 @@ def rows_by_input(words: np.ndarray, inputs: int, together: bool) -> np.ndarray:
     groups = 1 if together else words.shape[0]
     out = np.empty((groups, blocks, inputs + 1, size), np.uint64)
     parallel(
-        lambda i, j: _fill(words, draws, inputs, out, i, j), groups * blocks * (size // 2), least=1
+        lambda i, j: _fill(words, draws, inputs, taps, out, i, j),
+        groups * blocks * (size // 2),
+        least=1,
     )
     return out

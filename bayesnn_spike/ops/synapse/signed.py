@@ -6,8 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._triton import on_its_device
 from bayesnn_spike.ops.draw.signs import Signs
-from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses
+from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses, triton_refuses
 from bayesnn_spike.ops.synapse import reference
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
 
@@ -77,6 +78,19 @@ def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
 
+def _triton(name: str) -> Callable[[], Callable[..., Any]]:
+    def load() -> Callable[..., Any]:
+        from bayesnn_spike.ops.synapse import triton
+
+        return on_its_device(getattr(triton, name))
+
+    return load
+
+
+def _triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
+    return triton_refuses(spikes, signs.device)
+
+
 def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
     def load() -> Callable[..., Any]:
         from bayesnn_spike.ops.synapse import signed_cpu
@@ -93,6 +107,7 @@ def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]
 _LINEAR = Op(
     "signed_linear",
     (
+        Implementation("triton", _triton("signed_linear"), _triton_refuses),
         Implementation(
             "cpu", _cpu("signed_linear"), _cpu_refuses, lambda *a: _cpu("linear_form")()(*a)
         ),
@@ -102,6 +117,7 @@ _LINEAR = Op(
 _CONV2D = Op(
     "signed_conv2d",
     (
+        Implementation("triton", _triton("signed_conv2d"), _triton_refuses),
         Implementation("cpu", _cpu("signed_conv2d"), _cpu_refuses, lambda *_, **__: "event-driven"),
         Implementation("reference", lambda: _reference_conv2d, _never),
     ),

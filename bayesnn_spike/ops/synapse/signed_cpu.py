@@ -35,7 +35,7 @@ def signed_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | No
             offset[:] = part_of(bias, first, some.draws).detach().to(torch.float32).numpy()
         parts.append(popcount.multiply(rows[here], active[here], words, offset))
     currents = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return torch.from_numpy(currents).unflatten(1, x.shape[1:3])
+    return torch.from_numpy(currents).unflatten(1, (x.shape[1], x.shape[3])).transpose(1, 2)
 
 
 def signed_conv2d(
@@ -85,7 +85,7 @@ def _count_cost(signs: Signs) -> float:
 
 
 def _active(x: np.ndarray) -> np.ndarray:
-    """Spikes of every row, int64 `[1 or K, T * B]`."""
+    """Spikes of every row, int64 `[1 or K, B * T]`."""
     rows = x.reshape(-1, x.shape[-1])
     out = np.empty(len(rows), np.int64)
     parallel(lambda i, j: popcount.count_active(rows, out, i, j), len(rows), least=1024)
@@ -94,7 +94,7 @@ def _active(x: np.ndarray) -> np.ndarray:
 
 def _by_events(x: np.ndarray, signs: Signs, bias: Tensor | None, geometry: Geometry) -> Tensor:
     """Currents `[K, T, B, P, M]`."""
-    shape = (signs.draws, *x.shape[1:3], geometry.positions, signs.size[0])
+    shape = (signs.draws, x.shape[3], x.shape[1], geometry.positions, signs.size[0])
     out = np.empty(shape, _F32)
     nothing = (np.empty((0,) * 5, np.uint64), np.empty((0,) * 4, _F32))
     for first, some in chunks(signs):

@@ -1,192 +1,41 @@
-"""Currents of binary weights on a GPU: signs are made where they are multiplied.
+"""`signed_linear` and `signed_conv2d` on a GPU: currents, with signs drawn inside the kernel.
 
-One matrix product a draw, `[columns, inputs] x [inputs, outputs]`, in tiles; a column is a place of
-the output map in one frame, so that a fully connected layer is a convolution of one pixel. A quad
-is four channels at one place of the window: four neighbouring bits of a spike word, and, where the
-window is one place, four weights of one Philox block. README.md has the arithmetic.
-Oracle: tests/ops/test_synapse_triton.py.
+A program keeps the signs of some outputs in registers, as bits, and takes several tiles of columns
+past them; they never are in the device's memory. Oracle: tests/ops/test_synapse_triton.py.
 """
-
-from dataclasses import dataclass
-from typing import Any, NamedTuple, final
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from bayesnn_spike.ops.draw.signs import Drawn, Signs
-from bayesnn_spike.ops.draw.triton import PLAIN, quads, sign_limits, signed, spread_quads
+from bayesnn_spike.ops.bits import words_for
+from bayesnn_spike.ops.draw.signs import Signs
+from bayesnn_spike.ops.draw.triton import PLAIN
 from bayesnn_spike.ops.spikes import PackedSpikes
+from bayesnn_spike.ops.synapse.product import Geometry, hold, operands, product, warps
+from bayesnn_spike.ops.synapse.shapes import map_after, pair
 
-
-@final
-@dataclass(frozen=True)
-class Geometry:
-    """Sizes of a convolution; a fully connected layer is the default. Kernels are made for each."""
-
-    channels: int
-    height: int = 1
-    width: int = 1
-    kernel_height: int = 1
-    kernel_width: int = 1
-    stride_y: int = 1
-    stride_x: int = 1
-    padding_y: int = 0
-    padding_x: int = 0
-    out_height: int = 1
-    out_width: int = 1
-
-    @property
-    def window(self) -> int:
-        """Places of the window."""
-        return self.kernel_height * self.kernel_width
-
-    @property
-    def places(self) -> int:
-        """Places of the output map."""
-        return self.out_height * self.out_width
-
-    @property
-    def per(self) -> int:
-        """Quads at one place."""
-        return -(-self.channels // 4)
-
-    @property
-    def halves(self) -> int:
-        """32-bit halves of the words at one place."""
-        return 2 * -(-self.channels // 64)
-
-    @property
-    def group(self) -> int:
-        """Quads that are read together: a half word, where it belongs to one place of the window.
-
-        The half words of a row of channels may be empty; those between two places may not.
-        """
-        return 8 if self.window == 1 or self.channels % 64 == 0 else 1
-
-
-@final
-@dataclass(frozen=True)
-class Tile:
-    """What one program works on.
-
-    Attributes:
-        columns, outputs, quads: of a tile, powers of two.
-        chunks: how many tiles of quads there are.
-        held: bits of the words in registers that hold all signs of the outputs, four bits a chunk;
-            0: the signs are made again for every tile of columns.
-        drawn: signs are drawn, not read.
-    """
-
-    columns: int
-    outputs: int
-    quads: int
-    chunks: int
-    held: int
-    drawn: bool
+# Sides of a tile, at most: 64 float32 sums a thread.
+_SIDE = 128
+# Programs that keep every processor of a large GPU busy.
+_PROGRAMS = 528
+_ROWS = 64
 
 
 @triton.jit
-def _sign_quads(
-    weights, k, row, quad, rows, key0, key1, first, G: tl.constexpr, TILE: tl.constexpr
-):  # fmt: skip
-    """Four signs a place as bits 0 to 3, int32; rows and quads that do not exist are zero."""
-    if TILE.drawn:
-        if G.window == 1:
-            bits = quads(
-                weights, row, quad, rows, G.channels, G.per, key0, key1, first + k,
-                G.channels % 4 == 0,
-            )  # fmt: skip
-        else:
-            bits = spread_quads(
-                weights, row, quad, rows, G.channels * G.window, G.per, G.per * G.window,
-                key0, key1, first + k, G.window,
-            )  # fmt: skip
-    else:
-        there = (quad < G.per * G.window) & (row < rows)
-        halves: tl.constexpr = 2 * ((G.channels * G.window + 63) // 64)
-        start = (k * rows + row) * halves
-        if G.window == 1:
-            word = tl.load(weights + start + (quad >> 3), mask=there, other=0)
-            bits = (word >> ((quad & 7) * 4).to(tl.int32)) & 15
-        else:
-            bits = tl.full(there.shape, 0, tl.int32)
-            for lane in tl.static_range(4):
-                channel = 4 * (quad % G.per) + lane
-                n = channel * G.window + quad // G.per
-                exists = there & (channel < G.channels)
-                word = tl.load(weights + start + (n >> 5), mask=exists, other=0)
-                bits |= ((word >> (n & 31).to(tl.int32)) & 1) << lane
-    return bits
-
-
-@triton.jit
-def hold(weights, k, row, rows, key0, key1, first, G: tl.constexpr, TILE: tl.constexpr):
-    """All signs of some outputs, `[quads, outputs]`: bits 4 c to 4 c + 3 are those of chunk c."""
-    quad = tl.arange(0, TILE.quads).to(tl.int64)[:, None]
-    if TILE.held == 64:
-        held = tl.full((TILE.quads, TILE.outputs), 0, tl.int64)
-    else:
-        held = tl.full((TILE.quads, TILE.outputs), 0, tl.int32)
-    if TILE.held > 0:
-        for c in range(TILE.chunks):
-            at = quad + c * TILE.quads
-            bits = _sign_quads(weights, k, row[None, :], at, rows, key0, key1, first, G, TILE)
-            held |= bits.to(held.dtype) << (4 * c)
-    return held
-
-
-@triton.jit
-def _spike_quads(spikes, base, top, left, there, c, G: tl.constexpr, TILE: tl.constexpr):
-    """Chunk c of the spikes that each column sees, `[columns, quads]`: bits 0 to 3, rubbish above.
-
-    `base` is the half word of the upper left corner of a column's window.
-    """
-    pieces: tl.constexpr = TILE.quads // G.group
-    stretch: tl.constexpr = (G.per + G.group - 1) // G.group
-    piece = c * pieces + tl.arange(0, pieces)
-    place, rest = piece // stretch, piece % stretch
-    dy, dx = place // G.kernel_width, place % G.kernel_width
-    inside = there[:, None] & (piece < stretch * G.window)[None, :]
-    if G.padding_y + G.padding_x > 0:
-        y, x = top[:, None] + dy[None, :], left[:, None] + dx[None, :]
-        inside &= (y >= 0) & (y < G.height) & (x >= 0) & (x < G.width)
-    half = rest if G.group == 8 else rest >> 3
-    offset = (dy * G.width + dx) * G.halves + half
-    word = tl.load(spikes + base[:, None] + offset[None, :], mask=inside, other=0)
-    if G.group == 8:
-        nibble = (tl.arange(0, 8) * 4)[None, None, :]
-        word = tl.reshape(word[:, :, None] >> nibble, (TILE.columns, TILE.quads))
-    else:
-        word = word >> ((rest & 7) * 4)[None, :]
-    return word
-
-
-@triton.jit
-def product(
-    spikes, weights, held, k, row, frame, top, left, there, rows, key0, key1, first,
-    G: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: skip
-    """Sums of signs over the spikes, `[columns, outputs]` float32.
-
-    A column is a frame (int64, of the draw) and the corner `top`, `left` (int32) of its window.
-    """
-    base = ((frame * G.height + top) * G.width + left) * G.halves
-    total = tl.full((TILE.columns, TILE.outputs), 0.0, tl.float32)
-    for c in range(TILE.chunks):
-        if TILE.held > 0:
-            signs = (held >> (4 * c)).to(tl.int32)
-        else:
-            at = c * TILE.quads + tl.arange(0, TILE.quads).to(tl.int64)[:, None]
-            signs = _sign_quads(weights, k, row[None, :], at, rows, key0, key1, first, G, TILE)
-        seen = _spike_quads(spikes, base, top, left, there, c, G, TILE)
-        for lane in tl.static_range(4):
-            # A set bit 14 is 2.0 in float16; 0x3800 is 0.5, and bit 15 its sign: no conversions.
-            x = ((seen << (14 - lane)) & 0x4000).to(tl.int16).to(tl.float16, bitcast=True)
-            w = (((~signs) << (15 - lane)) & 0x8000) | 0x3800
-            total = tl.dot(x, w.to(tl.int16).to(tl.float16, bitcast=True), total)
-    return total
+def _pack_kernel(spikes, out, rows, channels, places, halves, BLOCK: tl.constexpr):
+    """`[F, C, places]` to half words `[F, places, halves]`; anything but zero is a spike."""
+    pid = tl.program_id(0)
+    half = (pid % halves).to(tl.int64)
+    row = (pid // halves).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    channel = 32 * half + tl.arange(0, 32)
+    start = row // places * channels * places + row % places
+    there = (row < rows)[:, None] & (channel < channels)[None, :]
+    at = start[:, None] + channel[None, :] * places
+    value = tl.load(spikes + at, mask=there, other=0)
+    bits = (value != 0).to(tl.int32) << tl.arange(0, 32)[None, :]
+    tl.store(out + row * halves + half, tl.sum(bits, 1), mask=row < rows)
 
 
 @triton.jit(do_not_specialize=PLAIN)
@@ -217,88 +66,74 @@ def _currents_kernel(
         tl.store(out + at, total, mask=there[:, None] & exists[None, :])
 
 
-class Operands(NamedTuple):
-    """Spikes and signs as kernels take them: `arguments` by name, and the constant `tile`."""
-
-    arguments: dict[str, Any]
-    tile: Tile
-
-
-def operands(
-    spikes: PackedSpikes, signs: Signs, bias: Tensor | None, geometry: Geometry, columns: int
-) -> Operands:
-    """Gather what a kernel reads; `columns` and the outputs are cut into tiles."""
-    rows, window = signs.size[0], geometry.window
-    count = geometry.per * window
-    drawn = isinstance(signs, Drawn)
-    key, first = ((0, 0), 0)
-    if drawn:
-        weights = sign_limits(signs.logits, rows, geometry.channels, window)
-        key, first = signs.stream.key, signs.first
-    else:
-        weights = signs.words.contiguous().view(torch.int32)
-    frames = spikes.words[..., 0].numel() // (geometry.height * geometry.width)
-    size = min(64, max(16, triton.next_power_of_2(count)))
-    chunks = triton.cdiv(count, size)
-    held = 32 if chunks <= 8 else 64 if chunks <= 16 else 0
-    outputs = min(128, max(16, triton.next_power_of_2(rows)))
-    columns = min(128, max(16, triton.next_power_of_2(columns)))
-    arguments = {
-        "spikes": spikes.words.contiguous().view(torch.int32),
-        "weights": weights,
-        "bias": None if bias is None else bias.detach().contiguous(),
-        "spike_step": 0 if len(spikes.lead) == 2 else frames // signs.draws,
-        "bias_step": 0 if bias is None or bias.ndim == 1 else rows,
-        "rows": rows,
-        "key0": signed(key[0]),
-        "key1": signed(key[1]),
-        "first": first,
-        "G": geometry,
-    }
-    return Operands(arguments, Tile(columns, outputs, size, chunks, held, drawn))
-
-
-def signed_linear(spikes: Any, signs: Signs, bias: Tensor | None) -> Tensor:
+def signed_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None) -> Tensor:
     """Currents `[K, T, B, M]`."""
-    return _currents(spikes, signs, bias, Geometry(signs.size[1]))[..., 0]
+    return _currents(pack(spikes, 1), signs, bias, Geometry(signs.size[1]))[..., 0]
 
 
-def signed_conv2d(spikes: Any, signs: Signs, bias: Tensor | None, *, stride, padding) -> Tensor:
+def signed_conv2d(
+    spikes: Tensor | PackedSpikes,
+    signs: Signs,
+    bias: Tensor | None,
+    *,
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int],
+) -> Tensor:
     """Currents `[K, T, B, O, H', W']`."""
-    from bayesnn_spike.ops.synapse.shapes import map_after, pair
-
-    after = map_after(tuple(spikes.shape[-2:]), signs.size[-2:], stride, padding)
-    geometry = Geometry(
-        signs.size[1], *spikes.shape[-2:], *signs.size[-2:], *pair(stride), *pair(padding), *after
-    )
-    return _currents(spikes, signs, bias, geometry).unflatten(-1, after)
+    geometry = geometry_of(spikes, signs, stride, padding)
+    currents = _currents(pack(spikes, 3), signs, bias, geometry)
+    return currents.unflatten(-1, (geometry.out_height, geometry.out_width))
 
 
-def _currents(spikes, signs, bias, geometry) -> Tensor:
-    import os
+def pack(spikes: Tensor | PackedSpikes, feature_dims: int) -> PackedSpikes:
+    """Pack spikes `[*lead, *features]`; the dispatcher has made sure that they are 0 and 1."""
+    if isinstance(spikes, PackedSpikes):
+        return spikes
+    lead, features = spikes.shape[:-feature_dims], tuple(spikes.shape[-feature_dims:])
+    channels, *size = features
+    shape = (*lead, *size, words_for(channels))
+    words = torch.empty(shape, dtype=torch.int64, device=spikes.device)
+    if words.numel():
+        spikes = spikes.detach().contiguous()
+        spikes = spikes.view(torch.uint8) if spikes.dtype == torch.bool else spikes
+        halves = 2 * shape[-1]
+        rows = words.numel() // shape[-1]
+        _pack_kernel[(triton.cdiv(rows, _ROWS) * halves,)](
+            spikes, words.view(torch.int32), rows, channels, size[0] * size[1] if size else 1,
+            halves, BLOCK=_ROWS,
+        )  # fmt: skip
+    return PackedSpikes(words, features)
 
+
+def geometry_of(
+    spikes: Tensor | PackedSpikes,
+    signs: Signs,
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int],
+) -> Geometry:
+    """Return the convolution of these spikes and signs as kernels see it."""
+    before, kernel = tuple(spikes.shape[-2:]), tuple(signs.size[-2:])
+    after = map_after(before, kernel, stride, padding)
+    return Geometry(signs.size[1], *before, *kernel, *pair(stride), *pair(padding), *after)
+
+
+def _currents(
+    spikes: PackedSpikes, signs: Signs, bias: Tensor | None, geometry: Geometry
+) -> Tensor:
+    """`[K, T, B, M, places]`."""
     steps, batch = spikes.lead[-2:]
-    rows = signs.size[0]
-    columns = steps * batch * geometry.places
-    arguments, tile = operands(spikes, signs, bias, geometry, columns)
-    out = torch.empty(
-        (signs.draws, steps, batch, rows, geometry.places),
-        dtype=torch.float32,
-        device=spikes.device,
-    )
-    bands, tiles = triton.cdiv(rows, tile.outputs), triton.cdiv(columns, tile.columns)
-    turns = max(1, signs.draws * bands * tiles // 264)
-    turns = 1 << turns.bit_length() - 1
+    outputs, columns = signs.size[0], steps * batch * geometry.places
+    shape = (signs.draws, steps, batch, outputs, geometry.places)
+    out = torch.empty(shape, dtype=torch.float32, device=spikes.device)
+    if not out.numel():
+        return out
+    sides = [min(_SIDE, max(16, triton.next_power_of_2(n))) for n in (columns, outputs)]
+    tiles, bands = triton.cdiv(columns, sides[0]), triton.cdiv(outputs, sides[1])
+    # A power of two: a kernel is compiled for each number of turns.
+    turns = triton.next_power_of_2(triton.cdiv(signs.draws * bands * tiles, _PROGRAMS))
     groups = triton.cdiv(tiles, turns)
     _currents_kernel[(signs.draws * bands * groups,)](
-        **arguments,
-        out=out,
-        frames=steps * batch,
-        groups=groups,
-        bands=bands,
-        TILE=tile,
-        TURNS=turns,
-        num_warps=8,
-        num_stages=int(os.environ.get("NS", "3")),
-    )
+        **operands(spikes, signs, bias, geometry, *sides), out=out, frames=steps * batch,
+        groups=groups, bands=bands, TURNS=turns, num_warps=warps(*sides),
+    )  # fmt: skip
     return out
