@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from bayesnn_spike.weights import held_bytes, is_lazy, is_signs, pack_signs, pac
 PACKED_DRAWS = 16
 # Packed draws that measure what a draw costs.
 PROBE = 4
+# What one draw held, by network and shape: it sets how many go together, and no result.
+_BYTES_A_DRAW: WeakKeyDictionary[nn.Module, dict[Any, int]] = WeakKeyDictionary()
 
 
 @torch.no_grad()
@@ -108,23 +111,27 @@ def _members(
 ) -> Tensor:
     """Log-probabilities `[K, B, C]` of one batch; the first draws measure what one costs."""
     total, sample = draws
-    meter = _Meter(network)
-    first = pack_signs(sample(0, 1))
-    packed = any(is_signs(w) for w in first.values())
-    probe = min(total, PROBE) if packed else 1
-    if probe > 1:
-        first = pack_signs(sample(0, probe))
+    packed = any(is_signs(w) for w in pack_signs(sample(0, 1)).values())
     if packed:
         spikes = pack_spikes(spikes)
-    with meter:
-        rows = [_run(network, first, spikes, pooling, burn_in)]
-    size = (meter.largest + sum(held_bytes(w) for w in first.values())) / probe
-    chunk = max(1, int(max_bytes // max(size, 1)))
-    chunk = min(chunk, PACKED_DRAWS) if packed else chunk
-    for start in range(probe, total, chunk):
-        weights = pack_signs(sample(start, min(chunk, total - start)))
-        rows.append(_run(network, weights, spikes, pooling, burn_in))
+    known = _BYTES_A_DRAW.setdefault(network, {})
+    case = (tuple(spikes.shape), packed)
+    rows, first = [], 0
+    while first < total:
+        # Only the first draws for a network and a shape of spikes are few: they measure.
+        count = (PROBE if packed else 1) if case not in known else _fitting(known[case], max_bytes)
+        count = min(count, total - first, PACKED_DRAWS if packed else total)
+        weights = pack_signs(sample(first, count))
+        with _Meter(network) as meter:
+            rows.append(_run(network, weights, spikes, pooling, burn_in))
+        held = meter.largest + sum(held_bytes(w) for w in weights.values())
+        known[case] = max(known.get(case, 0), held // count)
+        first += count
     return torch.cat(rows)
+
+
+def _fitting(bytes_a_draw: int, max_bytes: int) -> int:
+    return max(1, max_bytes // max(bytes_a_draw, 1))
 
 
 def _run(
