@@ -13,8 +13,7 @@ from torch import Tensor
 from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.bits import words_for
-from bayesnn_spike.ops.draw.limits import fill_limits
-from bayesnn_spike.ops.draw.philox import LANES, draw_flat, schedule, words_flat
+from bayesnn_spike.ops.draw.philox import BLOCK, LANES, draw_blocks, schedule, words_flat
 from bayesnn_spike.ops.draw.signs import rows_of
 
 _U64 = np.uint64
@@ -84,17 +83,15 @@ def draw_signs(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) 
 
 def _draw(logits: Tensor, key: tuple[int, int], draws: int, first: int) -> np.ndarray:
     """Words `[K, ceil(count / 64)]` of all weights in flat order."""
-    count = logits.numel()
-    words = words_for(count)
-    # No word is above the limit of -inf: what pads the last word draws zeros.
-    values = np.full(64 * words, -np.inf, np.float32)
-    values[:count] = logits.detach().to(torch.float32).reshape(-1).numpy()
-    limits = np.empty(64 * words, np.int32)
-    valid = []
-    parallel(lambda i, j: valid.append(fill_limits(values, limits, i, j)), 4 * words, least=1024)
-    if not all(valid):
+    values = logits.detach().to(torch.float32).contiguous().view(-1).numpy()
+    out = np.empty((draws, words_for(values.size)), _U64)
+    blocks = -(-out.shape[1] // BLOCK)
+    keys, valid = schedule(*key), np.ones(blocks, np.bool_)
+    parallel(
+        lambda i, j: draw_blocks(LANES, values, keys, first, out, valid, i, j),
+        blocks,
+        least=max(1, 16 // max(draws, 1)),
+    )
+    if not valid.all():
         raise ValueError("logits hold NaN: a weight needs a probability before it can be drawn")
-    out = np.empty((draws, words), _U64)
-    keys = schedule(*key)
-    parallel(lambda i, j: draw_flat(LANES, limits, keys, first, out, i, j), out.size, least=256)
     return out

@@ -18,6 +18,7 @@ from bayesnn_spike.ops._simd import (
     store_quads,
     zeros,
 )
+from bayesnn_spike.ops.draw.limits import fill_limits
 from bayesnn_spike.ops.draw.reference import MULTIPLIERS, WEYL
 
 _U64 = np.uint64
@@ -97,18 +98,32 @@ def words_flat(width, keys, first, out, start, stop):
         store_quads(flat, 32 * index, c0, c1, c2, c3)
 
 
+# Words whose limits a thread keeps in its second-level cache for all draws: 32 KiB.
+BLOCK = 128
+
+
 @jit
-def draw_flat(width, limits, keys, first, out, start, stop):
-    """Words start to stop of out `[K, W]`, flat, from limits (in the order of `fill_limits`)."""
+def draw_blocks(width, logits, keys, first, out, valid, start, stop):
+    """Blocks start to stop of words of out `[K, ceil(N / 64)]`, all draws, from logits `[N]`.
+
+    Clears `valid[block]` where a logit is NaN.
+    """
     words = out.shape[1]
-    for index in range(start, stop):
-        k, w = index // words, index % words
-        # 16 blocks a word never straddle a multiple of 2^32 blocks.
-        block, draw = _U64(16) * _U64(w), _U64(first + k)
-        low_01, low_23 = _half_words(width, block, draw, keys, limits, 64 * w)
-        high_01, high_23 = _half_words(width, block + _U64(8), draw, keys, limits, 64 * w + 32)
-        pairs_01, pairs_23 = (
-            _spread(low_01 | (high_01 << _HALF)),
-            _spread(low_23 | (high_23 << _HALF)),
-        )
-        out[k, w] = pairs_01 | (pairs_23 << _U64(2))
+    values, limits = np.empty(64 * BLOCK, np.float32), np.empty(64 * BLOCK, np.int32)
+    for block in range(start, stop):
+        here = logits[64 * BLOCK * block : 64 * BLOCK * (block + 1)]
+        values[: here.size] = here
+        # No word is above the limit of -inf: what pads the last word draws zeros.
+        values[here.size :] = -np.inf
+        valid[block] = fill_limits(values, limits, 0, 4 * BLOCK)
+        for k in range(out.shape[0]):
+            draw = _U64(first + k)
+            for w in range(BLOCK * block, min(BLOCK * (block + 1), words)):
+                i = 64 * (w - BLOCK * block)
+                # 16 blocks a word never straddle a multiple of 2^32 blocks.
+                at = _U64(16) * _U64(w)
+                low_01, low_23 = _half_words(width, at, draw, keys, limits, i)
+                high_01, high_23 = _half_words(width, at + _U64(8), draw, keys, limits, i + 32)
+                pairs_01 = _spread(low_01 | (high_01 << _HALF))
+                pairs_23 = _spread(low_23 | (high_23 << _HALF))
+                out[k, w] = pairs_01 | (pairs_23 << _U64(2))
