@@ -13,6 +13,7 @@ from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.caching import IndexDataCacheFile
 
 _log = logging.getLogger("bayesnn_spike")
 
@@ -31,14 +32,20 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
         if "cannot cache" not in str(error):
             raise
         return numba.njit(**options)(function)
-    # numba looks at the kernel's own file only; what it inlines from other files counts as well.
-    compiled._cache._cache_file._source_stamp = _stamp()
+    # numba asks only whether the kernel's own file changed, and reads an index before it asks. What
+    # a kernel inlines from other files counts as well: their digest is part of the cache's name.
+    found, digest = compiled._cache, _stamp()
+    found._cache_file = IndexDataCacheFile(
+        cache_path=found._cache_path,
+        filename_base=f"{found._impl.filename_base}-{digest[:16]}",
+        source_stamp=digest,
+    )
     return compiled
 
 
 @cache
 def _stamp() -> str:
-    """A digest of all sources of `ops`: a kernel cached from other sources is compiled anew."""
+    """A digest of all sources of `ops`: what was compiled from others is not used."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -212,6 +212,8 @@ def run(x: np.ndarray, geometry: Geometry, layer: Layer, neuron: Neuron, out: Re
         neuron: what fires, ignored where only currents are asked for.
         out: what is written.
     """
+    if 0 in (x.shape[1], x.shape[3]):  # no example, or no step: the membranes stay
+        return
     size = layer.rows.shape[3]
     width = _WIDEST if size >= _WIDEST.count else Width(size)
     draws = layer.rows.shape[0]

@@ -1,7 +1,8 @@
 """The dense form of packed synapses: and, then count ones, for inputs that are mostly active.
 
-A vector holds the same 64 inputs of several outputs, so nothing is summed across a vector. Eight
-words go through a tree of carry-save adders and one population count. Blocks of rows keep
+A vector holds the same 64 inputs of several outputs, so nothing is summed across a vector. Where
+the machine has no population count of vectors, eight words go through a tree of carry-save adders
+to one count. Blocks of rows keep
 the spikes in the first-level cache while weights stream. Oracle: tests/ops/test_popcount.py.
 """
 
@@ -10,6 +11,8 @@ import numpy as np
 from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops._simd import (
     Width,
+    get,
+    has_vector_popcount,
     load,
     machine_width,
     popcount,
@@ -23,6 +26,8 @@ from bayesnn_spike.ops.synapse.counters import carry_save
 
 _U64, _F32 = np.uint64, np.float32
 _WIDTH = machine_width()
+# With one instruction for it, counting every word is cheaper than the tree.
+_NATIVE = has_vector_popcount()
 # Rows of spikes that a thread keeps at hand.
 _ROWS = 64
 # Words a step of the tree takes: rows are filled up with zeros.
@@ -32,21 +37,27 @@ STEP = 8
 @jit
 def _overlap(width, lanes, weights, w_at, x, x_at, words):
     """Ones that words of x share with the same words of `lanes` outputs, a count an output."""
-    ones, twos, fours, total = zeros(width), zeros(width), zeros(width), zeros(width)
+    total = zeros(width)
+    if _NATIVE:
+        for w in range(words):
+            both = load(width, weights, w_at + w * lanes) & splat_words(width, get(x, x_at + w))
+            total = total + popcount(both)
+        return total
+    ones, twos, fours = zeros(width), zeros(width), zeros(width)
     for w in range(0, words, 8):
         i, j = w_at + w * lanes, x_at + w
-        a = load(width, weights, i) & splat_words(width, x[j])
-        b = load(width, weights, i + lanes) & splat_words(width, x[j + 1])
+        a = load(width, weights, i) & splat_words(width, get(x, j))
+        b = load(width, weights, i + lanes) & splat_words(width, get(x, j + 1))
         two_a, ones = carry_save(ones, a, b)
-        a = load(width, weights, i + 2 * lanes) & splat_words(width, x[j + 2])
-        b = load(width, weights, i + 3 * lanes) & splat_words(width, x[j + 3])
+        a = load(width, weights, i + 2 * lanes) & splat_words(width, get(x, j + 2))
+        b = load(width, weights, i + 3 * lanes) & splat_words(width, get(x, j + 3))
         two_b, ones = carry_save(ones, a, b)
         four_a, twos = carry_save(twos, two_a, two_b)
-        a = load(width, weights, i + 4 * lanes) & splat_words(width, x[j + 4])
-        b = load(width, weights, i + 5 * lanes) & splat_words(width, x[j + 5])
+        a = load(width, weights, i + 4 * lanes) & splat_words(width, get(x, j + 4))
+        b = load(width, weights, i + 5 * lanes) & splat_words(width, get(x, j + 5))
         two_a, ones = carry_save(ones, a, b)
-        a = load(width, weights, i + 6 * lanes) & splat_words(width, x[j + 6])
-        b = load(width, weights, i + 7 * lanes) & splat_words(width, x[j + 7])
+        a = load(width, weights, i + 6 * lanes) & splat_words(width, get(x, j + 6))
+        b = load(width, weights, i + 7 * lanes) & splat_words(width, get(x, j + 7))
         two_b, ones = carry_save(ones, a, b)
         four_b, twos = carry_save(twos, two_a, two_b)
         eights, fours = carry_save(fours, four_a, four_b)
