@@ -1,6 +1,8 @@
 """Weights that are more than a tensor: what stands in a layer in place of numbers."""
 
 from bayesnn_spike.weights.apply import pack_spikes as pack_spikes
+from bayesnn_spike.weights.file import load_signs as load_signs
+from bayesnn_spike.weights.file import save_signs as save_signs
 from bayesnn_spike.weights.lazy import LazyCurrent as LazyCurrent
 from bayesnn_spike.weights.lazy import SpikeTensor as SpikeTensor
 from bayesnn_spike.weights.lazy import held_bytes as held_bytes
