@@ -10,11 +10,22 @@ import sys
 
 from bayesnn_spike.bench.group import Group
 
+# glibc: whatever is larger than 64 KiB goes back to the system as soon as it is freed. Otherwise it
+# depends on the history of the heap whether a block is new or was kept.
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_MMAP_MAX_": "1000000"}
+_MALLOC |= {"MALLOC_TRIM_THRESHOLD_": "65536"}
 
-def peak_in_fresh_process(
-    group: Group, who: str, *, threads: int, quick: bool = False
-) -> int | None:
-    """Return `memory.peak_bytes` of a run in a new process, or None if that process failed."""
+
+class ChildError(RuntimeError):
+    """The process that measures memory failed."""
+
+
+def peak_in_fresh_process(group: Group, who: str, *, threads: int, quick: bool = False) -> int:
+    """Return `memory.peak_bytes` of a run in a new process.
+
+    Raises:
+        ChildError: the process failed; the message is the last line it wrote.
+    """
     order = {"bench": group.bench, "case": group.case, "k": group.k}
     order |= {"who": who, "threads": threads, "quick": quick}
     # The child finds the package where this process found it.
@@ -24,9 +35,11 @@ def peak_in_fresh_process(
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **_MALLOC, "PYTHONPATH": path},
     )
-    return int(done.stdout) if done.returncode == 0 else None
+    if done.returncode != 0:
+        raise ChildError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
+    return int(done.stdout)
 
 
 def main(order: str) -> int:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bayesnn_spike.bench.agreement import BF16, ROUNDED, SAME, Tolerance, mismatch
 from bayesnn_spike.bench.baselines import (
@@ -73,6 +73,10 @@ class _Job:
         return Bernoulli({name: values.to(self._device) for name, values in logits.items()})
 
     @cached_property
+    def network(self) -> nn.Module:
+        return self.case.network().to(self._device)
+
+    @cached_property
     def spikes(self) -> Tensor:
         return self.case.spikes(_STREAM).to(self._device)
 
@@ -91,9 +95,8 @@ class _Job:
 
     def members(self, draws: int) -> Tensor:
         """Probabilities `[K, B, C]`."""
-        network = self.case.network().to(self._device)
         how = Committee(draws)
-        return predict(network, self.posterior, self.spikes, stream=_STREAM, how=how).members
+        return predict(self.network, self.posterior, self.spikes, stream=_STREAM, how=how).members
 
     def by_reference(self, draws: int) -> Tensor:
         with only("reference"):

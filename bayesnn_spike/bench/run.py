@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bayesnn_spike.bench import scaling
-from bayesnn_spike.bench.child import peak_in_fresh_process
+from bayesnn_spike.bench.child import ChildError, peak_in_fresh_process
 from bayesnn_spike.bench.clock import Call, interleave
 from bayesnn_spike.bench.group import Entry, Group
 from bayesnn_spike.bench.machine import describe
@@ -109,7 +109,12 @@ def _run_group(
     peaks = {}
     for who, entry in ready.items():
         said(f"{title}: memory of {who}")
-        peaks[who] = _peak(group, who, entry, settings)
+        try:
+            peaks[who] = _peak(group, who, entry, settings)
+        except ChildError as error:
+            peaks[who] = None
+            reason = f"memory was not measured: {error}"
+            result["left_out"].append({**group.place(who), "reason": reason})
     result["rows"] += rows_of(group, timings, peaks, roofline)
 
 
@@ -135,10 +140,11 @@ def _prepare(
         return
     try:
         entry = group.build(who)
-        start = time.perf_counter()
-        problem = entry.check()
-        expected = (time.perf_counter() - start) / entry.share
-        if problem is None and entry.share < 1 and expected > settings.longest:
+        problem, expected = _check(entry)
+        if problem is None and expected > settings.longest:
+            # The first time may have compiled, or met a busy moment.
+            problem, expected = _check(entry)
+        if problem is None and expected > settings.longest:
             leave_out(f"would take about {expected:.0f} s for a run")
             return
         if problem is None:
@@ -152,6 +158,13 @@ def _prepare(
         ready[who] = entry
     else:
         result["rows"].append(error_row(group, who, problem))
+
+
+def _check(entry: Entry) -> tuple[str | None, float]:
+    """Return what is wrong, and how many seconds a run will take."""
+    start = time.perf_counter()
+    problem = entry.check()
+    return problem, (time.perf_counter() - start) / entry.share
 
 
 def _run_axis(axis: str, settings: Settings, result: Result, said: Callable[[str], object]) -> None:

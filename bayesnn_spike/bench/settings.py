@@ -15,6 +15,7 @@ from bayesnn_spike.export.values import unknown
 
 BENCHES = {"draw": draw, "synapse": synapse, "fire": fire, "forward": forward, "train": train}
 ALL, SCALING = "all", "scaling"
+DEVICES = ("cpu", "cuda")
 
 
 @final
@@ -100,6 +101,8 @@ def choose(
     for name in cases:
         if name not in known:
             raise BenchError(unknown(name, known, what="case"))
+    if device not in DEVICES:
+        raise BenchError(unknown(device, DEVICES, what="device"))
     for name in who:
         if name not in EVERYONE:
             raise BenchError(unknown(name, EVERYONE, what="implementation"))

@@ -39,7 +39,7 @@ def bench(
         typer.Option(
             "--json",
             metavar="FILE",
-            help="Write the result there, and the tables beside it as markdown (FILE.md).",
+            help="Write the result there, and the tables beside it as markdown.",
         ),
     ] = None,
     case: Annotated[
@@ -169,7 +169,7 @@ def _show(result: dict[str, Any], path: Path | None) -> None:
 
     screen = console()
     machine = result["machine"]
-    screen.print(f"{machine['cpu']}, {machine['threads']} threads", markup=False)
+    screen.print(f"{machine['cpu']}, threads: {machine['threads']}", markup=False)
     for title, table in tables(result):
         screen.print(rich_table(table, title=title))
     for entry in {(e["who"], e["reason"]) for e in result["left_out"]}:

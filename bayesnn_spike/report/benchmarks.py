@@ -82,7 +82,7 @@ def _machine(result: Mapping[str, Any]) -> str:
     }
     known = [f"{name} {number(r)} {unit}" for name, (r, unit) in rates.items() if r is not None]
     lines = [
-        f"- {machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, "
+        f"- {machine['cpu']}, {machine['cores']} cores, threads: {machine['threads']}, "
         f"vectors: {' '.join(machine['vectors']) or machine['torch_vectors']}; "
         f"accelerator: {machine['accelerator'] or 'none'}",
         f"- {machine['system']}, Python {machine['python']}, "

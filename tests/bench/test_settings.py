@@ -49,6 +49,7 @@ def test_the_sweeps_can_come_alone_or_on_top() -> None:
         ({"bench": "draw", "who": ["snntorch"]}, "snntorch takes no part in the bench draw"),
         ({"bench": "scaling", "who": ["snntorch"]}, "no part in the bench scaling; there are: cpu"),
         ({"bench": "train", "cases": ["gesture-conv"]}, "train has no case gesture-conv; there"),
+        ({"device": "gpu"}, "unknown device 'gpu'.*cuda"),
         ({"device": "cuda"}, "torch finds no CUDA device"),
     ],
 )

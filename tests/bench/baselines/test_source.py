@@ -6,7 +6,10 @@ import torch
 from bayesnn_spike.bench.baselines.source import Drawn, Given, laid_out
 from bayesnn_spike.rng import Stream
 
-LOGITS = {"a.weight": torch.tensor([-0.7, 0.0, 0.4]).repeat(64, 1), "b.weight": torch.zeros(6, 2, 3, 3)}
+LOGITS = {
+    "a.weight": torch.tensor([-0.7, 0.0, 0.4]).repeat(64, 1),
+    "b.weight": torch.zeros(6, 2, 3, 3),
+}
 
 
 def drawn(draws: int = 2, dtype: torch.dtype = torch.float32, seed: int = 3) -> Drawn:
