@@ -13,8 +13,10 @@ from bayesnn_spike.ops.draw.signs import Drawn, Packed, Signs
 from bayesnn_spike.ops.spikes import PackedSpikes, is_binary
 from bayesnn_spike.ops.synapse import conv2d, linear
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
-from bayesnn_spike.weights.lazy import LazyCurrent, SpikeTensor, numbers
+from bayesnn_spike.weights.current import LazyCurrent
+from bayesnn_spike.weights.lazy import numbers
 from bayesnn_spike.weights.signs import LINEAR, BinaryWeight
+from bayesnn_spike.weights.spikes import SpikeTensor
 
 Bits = PackedSpikes | Tensor
 
