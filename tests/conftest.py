@@ -11,6 +11,10 @@ from bayesnn_spike.rng import Stream
 
 torch.set_num_threads(1)
 
+# Without a GPU Triton's kernels are interpreted; triton reads this when it is first imported.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # The same examples on every machine and run, and no verdict that depends on how busy it is.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numba
 from numba.core import event
-from numba.core.caching import IndexDataCacheFile
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 _log = logging.getLogger("bayesnn_spike")
 
@@ -23,32 +23,70 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Where neither can be written, it is compiled anew in every process. `NUMBA_CACHE_DIR` names
     another folder.
+
+    Raises:
+        RuntimeError: NUMBA_DISABLE_JIT is set.
     """
+    if numba.config.DISABLE_JIT:
+        raise RuntimeError(
+            "NUMBA_DISABLE_JIT is set, and kernels of vector instructions exist only compiled: "
+            "unset it, or take the reference with bayesnn_spike.ops.only('reference')"
+        )
     # numpy's error model: a division that may raise would keep loops from being vectorised.
-    options = {"nogil": True, "fastmath": False, "boundscheck": False, "error_model": "numpy"}
+    compiled = numba.njit(nogil=True, fastmath=False, boundscheck=False, error_model="numpy")(
+        function
+    )
     try:
-        compiled = numba.njit(cache=True, **options)(function)
+        compiled._cache = _Cache(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
-        return numba.njit(**options)(function)
-    # numba asks only whether the kernel's own file changed, and reads an index before it asks. What
-    # a kernel inlines from other files counts as well: their digest is part of the cache's name.
-    found, digest = compiled._cache, _stamp()
-    found._cache_file = IndexDataCacheFile(
-        cache_path=found._cache_path,
-        filename_base=f"{found._impl.filename_base}-{digest[:16]}",
-        source_stamp=digest,
-    )
     return compiled
+
+
+class _Cache(FunctionCache):
+    """numba's cache of a kernel, named after all sources; to keep nothing is no error."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # numba asks only whether the kernel's own file changed, and reads an index before it asks.
+        # What a kernel inlines from other files counts as well.
+        self._cache_file = _File(
+            cache_path=self._cache_path,
+            filename_base=f"{self._impl.filename_base}-{_stamp()[:16]}",
+            source_stamp=self._cache_file._source_stamp,
+        )
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _log.warning("a compiled kernel cannot be kept in %s: %s", self._cache_path, error)
+
+
+class _File(IndexDataCacheFile):
+    """Machine code on disk, for processes that compile side by side.
+
+    numba numbers its files, so that two processes that compile two signatures of a kernel at once
+    may write to one, and a third then loads the one for the other. Here the number is made from
+    the signature, and code is there before the index says so.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        name = self._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
+        self._save_data(name, data)
+        overloads = self._load_index()
+        overloads[key] = name
+        self._save_index(overloads)
 
 
 @cache
 def _stamp() -> str:
-    """A digest of all sources of `ops`: what was compiled from others is not used."""
+    """A digest of the sources of `ops`: what was compiled from others is not used."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        if path.name != "triton.py":
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

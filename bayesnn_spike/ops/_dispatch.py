@@ -82,8 +82,20 @@ def wanted() -> str | None:
     return _only.get()
 
 
-def explain(op: Op, *args: Any, **kwargs: Any) -> str:
-    """Say, a line each, which implementation would run on these arguments, and why not others."""
+def explain(op: Op | Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Say, a line each, which implementation would run on these arguments, and why not others.
+
+    Args:
+        op: an operation, or its public function (`ops.synapse.signed_linear`, `ops.fire.fire`, ...).
+        args: what it would be called with.
+        kwargs: likewise.
+
+    Raises:
+        TypeError: the function is no operation's.
+    """
+    op = op if isinstance(op, Op) else getattr(op, "op", None)
+    if not isinstance(op, Op):
+        raise TypeError("explain takes an operation of bayesnn_spike.ops or its public function")
     lines, chosen = [], False
     for implementation in op.implementations:
         refusals = implementation.refuses(*args, **kwargs)

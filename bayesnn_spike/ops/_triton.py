@@ -7,6 +7,9 @@ Oracle: tests/ops/test_triton.py.
 
 import importlib.util
 import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
 
 import torch
 
@@ -28,6 +31,17 @@ def refusals(device: torch.device | str) -> list[str]:
     if wanted() != "triton":
         return ["its interpreter is for tests: ask for it with only('triton')"]
     return []
+
+
+def on_its_device(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `run`, launching on the device of its first argument, or on the one it names."""
+
+    def call(target: Any, *args: Any, **options: Any) -> Any:
+        device = torch.device(options.get("device") or target.device)
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            return run(target, *args, **options)
+
+    return call
 
 
 def interprets() -> bool:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_shape
+from bayesnn_spike.ops._triton import refusals
 from bayesnn_spike.ops.bits import pack_bits, unpack_bits, words_for
 
 
@@ -77,6 +78,21 @@ def cpu_refuses(spikes: Tensor | PackedSpikes) -> list[str]:
         return [f"needs tensors on the cpu, got {spikes.device}"]
     if importlib.util.find_spec("numba") is None:
         reasons.append("numba is not installed")
+    if isinstance(spikes, Tensor) and not is_binary(spikes):
+        reasons.append("needs spikes of 0 and 1")
+    return reasons
+
+
+def triton_refuses(spikes: Tensor | PackedSpikes, signs: torch.device) -> list[str]:
+    """Return why kernels on bits for a GPU cannot take these spikes, with signs on that device.
+
+    Spikes that are numbers are looked at, which waits for the device; packed ones are not.
+    """
+    reasons = refusals(spikes.device)
+    if reasons:
+        return reasons
+    if signs != spikes.device:
+        reasons.append(f"needs spikes and signs on one device, got {spikes.device} and {signs}")
     if isinstance(spikes, Tensor) and not is_binary(spikes):
         reasons.append("needs spikes of 0 and 1")
     return reasons

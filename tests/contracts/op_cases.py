@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.neurons import ATan, Subtract, ToValue
-from bayesnn_spike.ops.draw import draw_signs, random_bits
+from bayesnn_spike.ops.draw import draw_signs, draw_words, random_bits
+from bayesnn_spike.ops.draw.signs import Drawn, Packed
 from bayesnn_spike.ops.fire import RefractoryState, fire, refractory_fire
-from bayesnn_spike.ops.synapse import conv2d, linear
+from bayesnn_spike.ops.sampled import sampled_conv2d, sampled_linear
+from bayesnn_spike.ops.synapse import conv2d, linear, signed_conv2d, signed_linear
 from bayesnn_spike.ops.trace import trace
 from bayesnn_spike.rng import Stream
 from tests.ops import cases
@@ -63,6 +65,11 @@ def _refractory(current: Tensor, r: Tensor, s: Tensor) -> tuple[Tensor, ...]:
     return spikes, *state, u
 
 
+def _layer(layer: Callable, x: Tensor, w: Tensor, b: Tensor, v: Tensor, **options):
+    spikes, last = layer(x, Packed.of(w), b, v, scale=0.25, beta=0.5, v_threshold=1.0, **options)
+    return spikes.dense(v.dtype), last
+
+
 CASES = {
     "draw_signs": Case(
         "draw_signs",
@@ -70,15 +77,25 @@ CASES = {
         lambda b: [cases.lattice(b, 7)],
         (0,),
         (None,),
-        implementations=("cpu", "reference"),
+        implementations=("triton", "cpu", "reference"),
     ),
     "random_bits": Case(
         "random_bits",
-        lambda like: (random_bits(tuple(like.shape), stream=Stream(3), draws=K),),
+        lambda like: (
+            random_bits(tuple(like.shape), stream=Stream(3), draws=K, device=like.device),
+        ),
         lambda b: [cases.lattice(b, 7)],
         (0,),
         (None,),
-        implementations=("cpu", "reference"),
+        implementations=("triton", "cpu", "reference"),
+    ),
+    "draw_words": Case(
+        "draw_words",
+        lambda logits: (draw_words(logits, stream=Stream(3), draws=K),),
+        lambda b: [cases.lattice(b, 7)],
+        (0,),
+        (None,),
+        implementations=("triton", "cpu", "reference"),
     ),
     "linear": Case(
         "linear",
@@ -116,6 +133,65 @@ CASES = {
         out_batch=(2,),
         smooth=(0, 1, 2),
     ),
+    "signed_linear": Case(
+        "signed_linear",
+        lambda x, w, b: (signed_linear(x, Packed.of(w), b),),
+        lambda b: [cases.spikes(T, b, N), cases.signs(K, M, N, seed=1), cases.signs(K, M, seed=2)],
+        (1, None, None),
+        (None, 0, 0),
+        out_batch=(2,),
+        implementations=("triton", "cpu", "reference"),
+    ),
+    "signed_linear, drawn": Case(
+        "signed_linear",
+        lambda x, logits, b: (signed_linear(x, Drawn(logits, Stream(3), K), b),),
+        lambda b: [cases.spikes(K, T, b, 37), cases.lattice(M, 37), cases.signs(M)],
+        (2, None, None),
+        (None, None, None),
+        out_batch=(2,),
+        implementations=("triton", "cpu", "reference"),
+    ),
+    "signed_conv2d": Case(
+        "signed_conv2d",
+        lambda x, w, b: (signed_conv2d(x, Packed.of(w), b, stride=2, padding=1),),
+        lambda b: [
+            cases.spikes(K, 2, b, 2, 4, 5),
+            cases.signs(K, 4, 2, 3, 3, seed=1),
+            cases.signs(K, 4, seed=2),
+        ],
+        (2, None, None),
+        (0, 0, 0),
+        out_batch=(2,),
+        implementations=("triton", "cpu", "reference"),
+    ),
+    "sampled_linear": Case(
+        "sampled_linear",
+        lambda x, w, b, v: _layer(sampled_linear, x, w, b, v),
+        lambda b: [
+            cases.spikes(K, T, b, N),
+            cases.signs(K, M, N, seed=1),
+            cases.signs(K, M, seed=2),
+            cases.lattice(K, b, M),
+        ],
+        (2, None, None, 1),
+        (0, 0, 0, 0),
+        out_batch=(2, 1),
+        implementations=("triton", "cpu", "reference"),
+    ),
+    "sampled_conv2d": Case(
+        "sampled_conv2d",
+        lambda x, w, b, v: _layer(sampled_conv2d, x, w, b, v, stride=2, padding=1),
+        lambda b: [
+            cases.spikes(K, 3, b, 2, 4, 5),
+            cases.signs(K, 4, 2, 3, 3, seed=1),
+            cases.signs(K, 4, seed=2),
+            cases.lattice(K, b, 4, 2, 3),
+        ],
+        (2, None, None, 1),
+        (0, 0, 0, 0),
+        out_batch=(2, 1),
+        implementations=("triton", "cpu", "reference"),
+    ),
     "trace": Case(
         "trace",
         lambda x, state: trace(x, state, decay=0.5, time_dim=1),
@@ -134,7 +210,7 @@ CASES = {
         (0, 0),
         out_batch=(2, 1),
         smooth=(0, 1),
-        implementations=("cpu", "reference"),
+        implementations=("triton", "cpu", "reference"),
     ),
     "fire, hard, full gradient": Case(
         "fire",
@@ -144,7 +220,7 @@ CASES = {
         (0, 0),
         out_batch=(2, 1),
         smooth=(0, 1),
-        implementations=("cpu", "reference"),
+        implementations=("triton", "cpu", "reference"),
     ),
     "refractory_fire": Case(
         "refractory_fire",

@@ -12,7 +12,7 @@ from tests.architecture.scan import ROOT
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
 EXPECTED = {
-    *("notation", "architecture", "gotchas", "datasets", "studies", "sources"),
+    *("notation", "architecture", "gotchas", "datasets", "studies", "sources", "engine"),
     *("add-a-rule", "add-an-op", "add-a-neuron"),
 }
 

@@ -1,8 +1,11 @@
 """ops/_dispatch: which implementation runs, and what is said when none does."""
 
 import pytest
+import torch
 
 from bayesnn_spike.ops import Implementation, Op, RefusedError, explain, only
+from bayesnn_spike.ops._dispatch import wanted
+from bayesnn_spike.ops.trace import trace
 
 LOADED: list[str] = []
 
@@ -54,6 +57,13 @@ def test_only_is_undone_by_an_error_and_nests() -> None:
         assert OP(3)[0] == "reference"
 
 
+def test_an_implementation_sees_whether_it_is_asked_for() -> None:
+    assert wanted() is None
+    with only("fast"):
+        assert wanted() == "fast"
+    assert wanted() is None
+
+
 def test_only_never_falls_back() -> None:
     with only("fast"), pytest.raises(RefusedError, match="fast: takes numbers up to 10, got 11"):
         OP(11)
@@ -86,3 +96,10 @@ def test_an_unknown_name_is_told_the_known_ones() -> None:
 def test_explain_says_who_would_run_and_why_not_others(x: int, lines: list[str]) -> None:
     assert explain(OP, x).splitlines() == lines
     assert LOADED == []
+
+
+def test_explain_takes_the_public_function_and_nothing_else() -> None:
+    x = torch.zeros(2, 3, 4)
+    assert "trace/reference" in explain(trace, x, None, decay=0.5, time_dim=0)
+    with pytest.raises(TypeError, match="takes an operation"):
+        explain(torch.add, x, x)

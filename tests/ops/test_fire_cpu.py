@@ -140,5 +140,5 @@ class Mine:
 def test_it_says_why_it_refuses(current: Tensor, options: dict, reason: str) -> None:
     with only("cpu"), pytest.raises(RefusedError, match=f"fire cannot run: cpu: {reason}"):
         run(current, time_dim=0, **options)
-    assert explain(op._FIRE, current, None, **options).startswith("fire/cpu: refuses, ")
+    assert "fire/cpu: refuses, " in explain(op._FIRE, current, None, **options)
     assert run(current, time_dim=0, **options)[0].shape == (2, 3)  # the reference runs

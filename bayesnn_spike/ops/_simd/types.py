@@ -86,6 +86,7 @@ def has_vector_popcount() -> bool:
 
 
 def pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any) -> Any:
+    """Build the address of one element of a flat array."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
 
@@ -93,16 +94,19 @@ def pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, in
 def load_vector(
     context: Any, builder: Any, array_type: Any, args: Any, vector: ir.VectorType
 ) -> Any:
+    """Build a load of a vector from (array, index) on, of any alignment."""
     at = pointer(context, builder, array_type, *args)
     return builder.load(builder.bitcast(at, vector.as_pointer()), align=1)
 
 
 def store_vector(context: Any, builder: Any, array_type: Any, args: Any, value: Any) -> None:
+    """Build a store of a vector from (array, index) on, of any alignment."""
     at = pointer(context, builder, array_type, *args)
     builder.store(value, builder.bitcast(at, value.type.as_pointer()), align=1)
 
 
 def splat(builder: Any, value: Any, count: int) -> Any:
+    """Build a vector that has one value in every place."""
     vector = ir.VectorType(value.type, count)
     one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, I32(0))
     return builder.shuffle_vector(

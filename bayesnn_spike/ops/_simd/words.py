@@ -92,6 +92,7 @@ def _binary(name: str) -> Callable[[Any, Any], Any]:
 
 
 def overload_binary(op: Callable, kind: type, name: str) -> None:
+    """Make a Python operator work on two vectors of a kind, by the LLVM instruction `name`."""
     binary = _binary(name)
 
     @overload(op)

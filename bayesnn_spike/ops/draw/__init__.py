@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._triton import on_its_device, refusals
 from bayesnn_spike.ops.draw import reference
 from bayesnn_spike.rng import Stream
 
@@ -104,6 +105,19 @@ def _cpu_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
     return reasons
 
 
+def _triton(name: str) -> Any:
+    def load() -> Any:
+        from bayesnn_spike.ops.draw import triton
+
+        return on_its_device(getattr(triton, name))
+
+    return load
+
+
+def _triton_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
+    return refusals(target.device if device is None else device)
+
+
 def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
@@ -111,6 +125,7 @@ def _never(*_: Any, **__: Any) -> list[str]:
 _SIGNS = Op(
     "draw_signs",
     (
+        Implementation("triton", _triton("draw_signs"), _triton_refuses),
         Implementation("cpu", _cpu("draw_signs"), _cpu_refuses),
         Implementation("reference", lambda: reference.draw_signs, _never),
     ),
@@ -118,6 +133,7 @@ _SIGNS = Op(
 _WORDS = Op(
     "draw_words",
     (
+        Implementation("triton", _triton("draw_words"), _triton_refuses),
         Implementation("cpu", _cpu("draw_words"), _cpu_refuses),
         Implementation("reference", lambda: reference.draw_words, _never),
     ),
@@ -125,6 +141,7 @@ _WORDS = Op(
 _BITS = Op(
     "random_bits",
     (
+        Implementation("triton", _triton("random_bits"), _triton_refuses),
         Implementation("cpu", _cpu("random_bits"), _cpu_refuses),
         Implementation("reference", lambda: reference.random_bits, _never),
     ),

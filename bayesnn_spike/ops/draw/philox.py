@@ -112,7 +112,8 @@ def draw_blocks(width, logits, keys, first, out, valid, start, stop):
     values, limits = np.empty(64 * BLOCK, np.float32), np.empty(64 * BLOCK, np.int32)
     for block in range(start, stop):
         here = logits[64 * BLOCK * block : 64 * BLOCK * (block + 1)]
-        values[: here.size] = here
+        for i in range(here.size):
+            values[i] = here[i]
         # No word is above the limit of -inf: what pads the last word draws zeros.
         values[here.size :] = -np.inf
         valid[block] = fill_limits(values, limits, 0, 4 * BLOCK)

@@ -63,10 +63,12 @@ def quads(limits, row, quad, rows, inputs, count, key0, key1, draw, ALIGNED: tl.
     there = (quad < count) & (row < rows)
     at = quad * rows + row
     plane = tl.full((1,), count, tl.int64) * rows
-    bits = above(w0, limits + at, there)
-    bits |= above(w1, limits + at + plane, there) << 1
-    bits |= above(w2, limits + at + 2 * plane, there) << 2
-    return bits | (above(w3, limits + at + 3 * plane, there) << 3)
+    words = (w0, w1, w2, w3)
+    bits = tl.full(block.shape, 0, tl.int32)
+    for lane in tl.static_range(4):
+        limit = tl.load(limits + at + lane * plane, mask=there, other=_NEVER)
+        bits |= ((words[lane] >> 1).to(tl.int32) > limit).to(tl.int32) << lane
+    return bits
 
 
 @triton.jit
@@ -87,15 +89,9 @@ def spread_quads(
         w0, w1, w2, w3 = philox(i >> 2, draw, key0, key1)
         odd = (i & 1) != 0
         word = tl.where((i & 2) != 0, tl.where(odd, w3, w2), tl.where(odd, w1, w0))
-        bits |= above(word, limits + at + lane * plane, there) << lane
+        limit = tl.load(limits + at + lane * plane, mask=there, other=_NEVER)
+        bits |= ((word >> 1).to(tl.int32) > limit).to(tl.int32) << lane
     return bits
-
-
-@triton.jit
-def above(word, limits, there):
-    """1 for +1: the 31-bit word is above its limit; 0 where there is no weight."""
-    limit = tl.load(limits, mask=there, other=_NEVER)
-    return ((word >> 1).to(tl.int32) > limit).to(tl.int32)
 
 
 @triton.jit
@@ -135,7 +131,7 @@ def _limits_kernel(
 @triton.jit(do_not_specialize=PLAIN)
 def _words_kernel(
     limits, out, rows, inputs, count, words, blocks, key0, key1, first,
-    ALIGNED: tl.constexpr, BLOCK: tl.constexpr,
+    QUADS: tl.constexpr, ALIGNED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Packed signs `[K, M, W]`, a word for each lane; neighbouring lanes are neighbouring rows."""
     pid = tl.program_id(0)
@@ -143,7 +139,7 @@ def _words_kernel(
     at = (pid % blocks).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     row, place = at % rows, at // rows
     word = tl.full((BLOCK,), 0, tl.int64)
-    for r in range(16):
+    for r in range(QUADS):
         bits = quads(
             limits, row, 16 * place + r, rows, inputs, count, key0, key1, first + k, ALIGNED
         )
@@ -231,7 +227,8 @@ def draw_words(logits: Tensor, *, key: tuple[int, int], draws: int, first: int) 
     if out.numel():
         _words_kernel[(draws * blocks,)](
             limits, out, rows, inputs, count, words, blocks,
-            signed(key[0]), signed(key[1]), first, ALIGNED=inputs % 4 == 0, BLOCK=_BLOCK,
+            signed(key[0]), signed(key[1]), first,
+            QUADS=min(16, count), ALIGNED=inputs % 4 == 0, BLOCK=_BLOCK,
         )  # fmt: skip
     return out
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from bayesnn_spike.checks import require_interval, require_state
 from bayesnn_spike.ops._dispatch import Implementation, Op
 from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
+from bayesnn_spike.ops._triton import on_its_device, refusals
 from bayesnn_spike.ops.fire import reference
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
 
@@ -146,8 +148,28 @@ def _load_refractory() -> Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]:
     return refractory_cpu.refractory_fire
 
 
+def _load_triton() -> Callable[..., tuple[Tensor, Tensor]]:
+    from bayesnn_spike.ops.fire import triton
+
+    return on_its_device(triton.fire)
+
+
+def _triton_refuses(current: Tensor, *_: Any, **options: Any) -> list[str]:
+    reasons = refusals(current.device)
+    if reasons:
+        return reasons
+    if current.dtype != torch.float32:
+        reasons.append(f"works in float32, got {current.dtype}")
+    return reasons + _unknown(options)
+
+
 def _cpu_refuses(current: Tensor, *_: Any, **options: Any) -> list[str]:
-    reasons = cpu_refuses(current)
+    return cpu_refuses(current) + _unknown(options)
+
+
+def _unknown(options: dict[str, Any]) -> list[str]:
+    """Values that no kernel has a form for."""
+    reasons = []
     for name, known in (("surrogate", Surrogate), ("comparison", Comparison)):
         value = options.get(name)
         if value is not None and not isinstance(value, known):
@@ -163,6 +185,7 @@ def _never(*_: Any, **__: Any) -> list[str]:
 _FIRE = Op(
     "fire",
     (
+        Implementation("triton", _load_triton, _triton_refuses),
         Implementation("cpu", _load_fire, _cpu_refuses),
         Implementation("reference", lambda: reference.fire, _never),
     ),
@@ -174,3 +197,5 @@ _REFRACTORY = Op(
         Implementation("reference", lambda: reference.refractory_fire, _never),
     ),
 )
+# So that `explain` takes the function that users know.
+fire.op, refractory_fire.op = _FIRE, _REFRACTORY

@@ -18,8 +18,8 @@ from torch import Tensor
 from bayesnn_spike.ops._autograd import compiled_gradient
 from bayesnn_spike.ops._lanes import split, step_shape
 from bayesnn_spike.ops.fire.surrogate import (
-    AtOrAbove,
     ATan,
+    AtOrAbove,
     Boxcar,
     Comparison,
     FastSigmoid,

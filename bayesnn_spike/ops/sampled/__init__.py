@@ -11,10 +11,11 @@ from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_shape
 from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._triton import on_its_device
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract
 from bayesnn_spike.ops.sampled import reference
-from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses
+from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses, triton_refuses
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
 
 
@@ -131,6 +132,19 @@ def _never(*_: Any, **__: Any) -> list[str]:
     return []
 
 
+def _triton(name: str) -> Callable[[], Callable[..., Any]]:
+    def load() -> Callable[..., Any]:
+        from bayesnn_spike.ops.sampled import triton
+
+        return on_its_device(getattr(triton, name))
+
+    return load
+
+
+def _triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
+    return triton_refuses(spikes, signs.device)
+
+
 def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
     def load() -> Callable[..., Any]:
         from bayesnn_spike.ops.sampled import cpu
@@ -147,6 +161,7 @@ def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]
 _LINEAR = Op(
     "sampled_linear",
     (
+        Implementation("triton", _triton("sampled_linear"), _triton_refuses),
         Implementation("cpu", _cpu("sampled_linear"), _cpu_refuses),
         Implementation("reference", lambda: reference.sampled_linear, _never),
     ),
@@ -154,7 +169,10 @@ _LINEAR = Op(
 _CONV2D = Op(
     "sampled_conv2d",
     (
+        Implementation("triton", _triton("sampled_conv2d"), _triton_refuses),
         Implementation("cpu", _cpu("sampled_conv2d"), _cpu_refuses),
         Implementation("reference", lambda: reference.sampled_conv2d, _never),
     ),
 )
+# So that `explain` takes the function that users know.
+sampled_linear.op, sampled_conv2d.op = _LINEAR, _CONV2D

@@ -17,8 +17,9 @@ from bayesnn_spike.ops.synapse.lists import Geometry
 from bayesnn_spike.ops.synapse.packed import chunks, geometry_of, layer_of, part_of, spike_words
 
 _F32 = np.float32
-# Above(): x > 0 in float32 is x >= the smallest positive number.
-_SMALLEST = _F32(2.0**-149)
+# Above(): x > 0 in float32 is x >= the smallest positive number. Where denormals are flushed that
+# one is zero; a difference to a threshold that is not tiny is never denormal, so the next one does.
+_SMALLEST, _NORMAL, _TINY = _F32(2.0**-149), _F32(2.0**-126), 2.0**-100
 
 
 def sampled_linear(
@@ -73,7 +74,7 @@ def _fire(
     found = np.empty((draws, batch, geometry.positions, steps, words), np.uint64)
     v = np.zeros((draws, batch, geometry.positions, 64 * words), _F32)
     if state is not None:
-        last = state.detach().reshape(draws, batch, outputs, -1).movedim(2, 3)
+        last = state.detach().reshape(draws, batch, outputs, geometry.positions).movedim(2, 3)
         v[..., :outputs] = last.numpy()
     nothing = np.empty((0,) * 5, _F32)
     for first, some in chunks(signs):
@@ -87,5 +88,6 @@ def _fire(
 
 def _neuron(beta: float, v_threshold: float, reset: Reset, comparison: Comparison) -> Neuron:
     soft = isinstance(reset, Subtract)
-    edge = _F32(0) if isinstance(comparison, AtOrAbove) else _SMALLEST
+    above = _NORMAL if abs(v_threshold) > _TINY else _SMALLEST
+    edge = _F32(0) if isinstance(comparison, AtOrAbove) else above
     return Neuron(_F32(beta), _F32(v_threshold), edge, soft, _F32(0.0 if soft else reset.v_reset))

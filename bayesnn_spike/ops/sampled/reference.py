@@ -24,7 +24,7 @@ def sampled_linear(
 ) -> tuple[PackedSpikes, Tensor]:
     """Packed spikes `[K, T, B, M]` and the last membrane `[K, B, M]`."""
     dense = spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
-    current = synapse.linear(dense, signs.dense(), bias) * scale
+    current = synapse.signed_linear(dense, signs.dense(), bias) * scale
     return _fire(current, state, 1, beta, v_threshold, reset, comparison)
 
 

@@ -2,7 +2,7 @@
 
 Eight planes hold an 8-bit counter for every lane. Eight rows at a time go through a tree of
 carry-save adders (Harley and Seal), so a row costs about six bitwise instructions whatever its
-width: 512 synapses in one AVX-512 register. Oracle: tests/ops/test_counters.py.
+width: 512 synapses in one AVX-512 register. Oracle: tests/ops/test_synapse_counters.py.
 """
 
 import numpy as np
@@ -147,4 +147,5 @@ def write_currents(counts, lane, events, bias, at, buffer, out):
     for i in range(0, 64, 16):
         c = load_numbers(counts, lane + i)
         store(buffer, i, ((c + c) - n) + load_floats(bias, at + i))
-    out[:] = buffer[: out.size]
+    for i in range(out.size):
+        out[i] = buffer[i]

@@ -2,7 +2,7 @@
 
 Draws that share their spikes are put side by side and read one set of lists; draws with spikes of
 their own make lists position by position. Either way an output's membrane stays in the first-level
-cache for the whole time loop. Oracle: tests/ops/test_engine.py.
+cache for the whole time loop. Oracle: tests/ops/test_synapse_engine.py.
 """
 
 from typing import NamedTuple
@@ -25,6 +25,8 @@ from bayesnn_spike.ops.synapse.lists import (
 )
 
 _U64, _F32 = np.uint64, np.float32
+# A plain 0 has a type of its own: what is called with it would be compiled once more.
+_0 = np.int64(0)
 _WIDEST = machine_width()
 # Entries of the lists held at once (int32): 32 MiB.
 _ENTRIES = 1 << 23
@@ -106,10 +108,12 @@ def _fire_block(width, strip, layer, group, block, events, lists, at, b, p, neur
     _, batch, positions, steps, words = out.spikes.shape
     last = _U64(0xFFFFFFFFFFFFFFFF) >> _U64(64 * words - layer.outputs)
     present = _present(layer, group, block, places)
+    # Written as loops here and below: numba compiles seconds for the errors of unequal slices.
     for i in range(present):
         k, m = places[2 * i], places[2 * i + 1]
         start = 64 * (((k * batch + b) * positions + p) * words + m)
-        v[64 * i : 64 * i + 64] = membrane[start : start + 64]
+        for lane in range(64):
+            v[64 * i + lane] = membrane[start + lane]
     for t in range(steps):
         n = get(events, t)
         stop = at + (n + 7) // 8 * 8
@@ -128,7 +132,8 @@ def _fire_block(width, strip, layer, group, block, events, lists, at, b, p, neur
     for i in range(present):
         k, m = places[2 * i], places[2 * i + 1]
         start = 64 * (((k * batch + b) * positions + p) * words + m)
-        membrane[start : start + 64] = v[64 * i : 64 * i + 64]
+        for lane in range(64):
+            membrane[start + lane] = v[64 * i + lane]
 
 
 @jit
@@ -175,7 +180,7 @@ def _run_together(width, strip, layer, events, lists, offsets, first, neuron, ou
         for p in range(events.shape[1]):
             here = events[b, p]
             _block(
-                width, strip, layer, 0, block, here, lists, at, first + b, p, neuron, out, scratch
+                width, strip, layer, _0, block, here, lists, at, first + b, p, neuron, out, scratch
             )
             for t in range(here.size):
                 at += (here[t] + 7) // 8 * 8
@@ -197,9 +202,9 @@ def _run_apart(width, strip, layer, x, geometry, neuron, out, start, stop):
         list_inputs(x, k, b, size, starts, active)
         for p in range(geometry.out_height * geometry.out_width):
             seen = seen_from(p, geometry, inputs // taps, size, places)
-            list_position(starts, active, seen, places, inputs * size, events, lists, 0)
+            list_position(starts, active, seen, places, inputs * size, events, lists, _0)
             for block in range(layer.rows.shape[1]):
-                _block(width, strip, layer, k, block, events, lists, 0, b, p, neuron, out, scratch)
+                _block(width, strip, layer, k, block, events, lists, _0, b, p, neuron, out, scratch)
 
 
 def run(x: np.ndarray, geometry: Geometry, layer: Layer, neuron: Neuron, out: Result) -> None:

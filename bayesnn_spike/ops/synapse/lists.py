@@ -3,7 +3,7 @@
 An entry says where the row of signs begins that the event adds. First the active channels of every
 input position are listed, once; an output position then joins the lists of the positions that it
 sees, each shifted by its tap: rows are in the order (tap, channel). Lists are filled up to a
-multiple of eight with the row of zeros. Oracle: tests/ops/test_lists.py.
+multiple of eight with the row of zeros. Oracle: tests/ops/test_synapse_lists.py.
 """
 
 from typing import NamedTuple
@@ -23,6 +23,8 @@ from bayesnn_spike.ops._simd import (
 )
 
 _U64 = np.uint64
+# A plain 0 has a type of its own: what is called with it would be compiled once more.
+_0 = np.int64(0)
 # Eight entries (int32) at a time; the sum of two halves never carries, entries are below 2^31.
 _EIGHT = Width(4)
 # Room behind the last entry that is written to and means nothing.
@@ -167,7 +169,7 @@ def bound_entries(x, geometry, totals, start, stop):
     """Room that suffices for the lists of example b, for b from start to stop of the only draw."""
     lists = geometry.out_height * geometry.out_width * x.shape[3]
     for b in range(start, stop):
-        events = count_spikes(x, 0, b) * geometry.kernel_height * geometry.kernel_width
+        events = count_spikes(x, _0, b) * geometry.kernel_height * geometry.kernel_width
         # At most seven fill up a list that is not empty.
         totals[b] = events + 7 * min(events, lists) + SLACK
 
@@ -181,8 +183,8 @@ def list_examples(x, geometry, inputs, channels, size, offsets, events, lists, s
     places = np.empty(2 * geometry.kernel_height * geometry.kernel_width, np.int64)
     starts = np.empty(x.shape[2] * x.shape[3] + 1, np.int32)
     for b in range(start, stop):
-        active = np.empty(count_spikes(x, 0, b) + SLACK, np.int32)
-        list_inputs(x, 0, b, size, starts, active)
+        active = np.empty(count_spikes(x, _0, b) + SLACK, np.int32)
+        list_inputs(x, _0, b, size, starts, active)
         at = offsets[b]
         for position in range(events.shape[1]):
             seen = seen_from(position, geometry, channels, size, places)

@@ -1,6 +1,6 @@
 """Pack spikes that are numbers into words, and find out on the way whether they are spikes.
 
-Oracle: tests/ops/test_pack.py.
+Oracle: tests/ops/test_synapse_pack.py.
 """
 
 import numpy as np

@@ -62,11 +62,8 @@ class Geometry:
 
     @property
     def group(self) -> int:
-        """Quads that are read together: a half word, where it belongs to one place of the window.
-
-        The half words of a row of channels may be empty; those between two places may not.
-        """
-        return 8 if self.window == 1 or self.channels % 64 == 0 else 1
+        """Quads that are read together: the 8 of a half word, if a place has no others."""
+        return 8 if self.window == 1 or self.per % 8 == 0 else 1
 
 
 @final
@@ -229,9 +226,15 @@ def operands(
     }
 
 
-def warps(columns: int, outputs: int) -> int:
-    """Return how many warps share a tile: 32 float32 sums a thread, or more in large tiles."""
-    return 8 if columns * outputs > 4096 else 4
+def launch(tile: Tile) -> dict[str, int]:
+    """Return how a tile is run: threads for 32 sums or more each, and how far loads run ahead.
+
+    Thresholds that are read again and again would, three tiles ahead, overflow the shared memory.
+    """
+    return {
+        "num_warps": 8 if tile.columns * tile.outputs > 4096 else 4,
+        "num_stages": 3 if tile.held else 1,
+    }
 
 
 def plain(tensor: Tensor) -> Tensor:

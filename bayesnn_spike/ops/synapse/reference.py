@@ -18,6 +18,12 @@ def linear(spikes: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return current if bias is None else current + _over_time(bias, 1)
 
 
+def signed_linear(spikes: Tensor, signs: Tensor, bias: Tensor | None) -> Tensor:
+    """As `linear` with signs `[K, M, N]`, the bias added to the integers, in one rounding."""
+    current = linear(spikes, signs, None)
+    return current if bias is None else current + _over_time(bias, 1)
+
+
 def conv2d(
     spikes: Tensor,
     weight: Tensor,

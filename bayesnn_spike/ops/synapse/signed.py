@@ -61,7 +61,7 @@ def signed_conv2d(
 
 
 def _reference_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None) -> Tensor:
-    return reference.linear(_dense(spikes), signs.dense(), bias)
+    return reference.signed_linear(_dense(spikes), signs.dense(), bias)
 
 
 def _reference_conv2d(
@@ -122,3 +122,5 @@ _CONV2D = Op(
         Implementation("reference", lambda: _reference_conv2d, _never),
     ),
 )
+# So that `explain` takes the function that users know.
+signed_linear.op, signed_conv2d.op = _LINEAR, _CONV2D

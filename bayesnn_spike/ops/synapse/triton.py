@@ -13,22 +13,25 @@ from bayesnn_spike.ops.bits import words_for
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.draw.triton import PLAIN
 from bayesnn_spike.ops.spikes import PackedSpikes
-from bayesnn_spike.ops.synapse.product import Geometry, hold, operands, product, warps
+from bayesnn_spike.ops.synapse.product import Geometry, hold, launch, operands, product
 from bayesnn_spike.ops.synapse.shapes import map_after, pair
 
 # Sides of a tile, at most: 64 float32 sums a thread.
 _SIDE = 128
 # Programs that keep every processor of a large GPU busy.
 _PROGRAMS = 528
-_ROWS = 64
+_ROWS = 128
 
 
 @triton.jit
-def _pack_kernel(spikes, out, rows, channels, places, halves, BLOCK: tl.constexpr):
-    """`[F, C, places]` to half words `[F, places, halves]`; anything but zero is a spike."""
+def _pack_kernel(spikes, out, rows, channels, places, halves, filled, BLOCK: tl.constexpr):
+    """`[F, C, places]` to half words `[F, places, halves]`; anything but zero is a spike.
+
+    The first `filled` halves have channels, the last may have none and is not written.
+    """
     pid = tl.program_id(0)
-    half = (pid % halves).to(tl.int64)
-    row = (pid // halves).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    half = (pid % filled).to(tl.int64)
+    row = (pid // filled).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     channel = 32 * half + tl.arange(0, 32)
     start = row // places * channels * places + row % places
     there = (row < rows)[:, None] & (channel < channels)[None, :]
@@ -92,15 +95,14 @@ def pack(spikes: Tensor | PackedSpikes, feature_dims: int) -> PackedSpikes:
     lead, features = spikes.shape[:-feature_dims], tuple(spikes.shape[-feature_dims:])
     channels, *size = features
     shape = (*lead, *size, words_for(channels))
-    words = torch.empty(shape, dtype=torch.int64, device=spikes.device)
+    words = torch.zeros(shape, dtype=torch.int64, device=spikes.device)
     if words.numel():
         spikes = spikes.detach().contiguous()
         spikes = spikes.view(torch.uint8) if spikes.dtype == torch.bool else spikes
-        halves = 2 * shape[-1]
-        rows = words.numel() // shape[-1]
-        _pack_kernel[(triton.cdiv(rows, _ROWS) * halves,)](
+        rows, filled = words.numel() // shape[-1], triton.cdiv(channels, 32)
+        _pack_kernel[(triton.cdiv(rows, _ROWS) * filled,)](
             spikes, words.view(torch.int32), rows, channels, size[0] * size[1] if size else 1,
-            halves, BLOCK=_ROWS,
+            2 * shape[-1], filled, BLOCK=_ROWS,
         )  # fmt: skip
     return PackedSpikes(words, features)
 
@@ -132,8 +134,9 @@ def _currents(
     # A power of two: a kernel is compiled for each number of turns.
     turns = triton.next_power_of_2(triton.cdiv(signs.draws * bands * tiles, _PROGRAMS))
     groups = triton.cdiv(tiles, turns)
+    arguments = operands(spikes, signs, bias, geometry, *sides)
     _currents_kernel[(signs.draws * bands * groups,)](
-        **operands(spikes, signs, bias, geometry, *sides), out=out, frames=steps * batch,
-        groups=groups, bands=bands, TURNS=turns, num_warps=warps(*sides),
+        **arguments, **launch(arguments["TILE"]), out=out, frames=steps * batch, groups=groups,
+        bands=bands, TURNS=turns,
     )  # fmt: skip
     return out
