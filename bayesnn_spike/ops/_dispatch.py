@@ -86,7 +86,7 @@ def explain(op: Op | Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     """Say, a line each, which implementation would run on these arguments, and why not others.
 
     Args:
-        op: an operation, or its public function (`ops.synapse.signed_linear`, `ops.fire.fire`, ...).
+        op: an operation, or its public function (`ops.synapse.signed_linear`, `ops.fire.fire`).
         args: what it would be called with.
         kwargs: likewise.
 

@@ -23,7 +23,7 @@ def run(case: Case, implementation: str, inputs: list[Tensor]) -> tuple[Tensor, 
     """Triton runs on a GPU if there is one, else interpreted; results come back to the CPU."""
     on_gpu = implementation == "triton" and torch.cuda.is_available()
     with only(implementation):
-        found = case.call(*(x.cuda() for x in inputs) if on_gpu else inputs)
+        found = case.call(*(x.cuda() if on_gpu and not x.is_meta else x for x in inputs))
     return tuple(y.cpu() for y in found)
 
 

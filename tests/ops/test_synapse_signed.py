@@ -158,9 +158,10 @@ def test_the_explanation_says_what_runs(rate: float, monkeypatch: pytest.MonkeyP
 
 
 def test_the_explanation_of_a_convolution() -> None:
-    signs = Packed.of(cases.signs(2, 5, 2, 3, 3))
-    text = explain(signed._CONV2D, cases.spikes(2, 3, 2, 4, 4), signs, None, stride=1, padding=0)
-    assert "signed_conv2d/cpu: runs, event-driven" in text
+    signs, x = Packed.of(cases.signs(2, 5, 2, 3, 3)), cases.spikes(2, 3, 2, 4, 4)
+    text = explain(signed._CONV2D, x, signs, None, stride=1, padding=0)
+    density = float(x.mean())
+    assert f"signed_conv2d/cpu: runs, population counts: density {density:.3f}, 5 outputs" in text
 
 
 def test_numbers_that_are_no_spikes_go_to_the_reference() -> None:

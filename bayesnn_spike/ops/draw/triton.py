@@ -33,13 +33,13 @@ def philox(block, draw, key0, key1):
     c0, c1 = block.to(tl.uint32), (block >> 32).to(tl.uint32)
     c3 = tl.full(block.shape, 0, tl.uint32)
     c2 = c3 + draw.to(tl.uint32)
+    # Products and sums in 64 bits, of which the low 32 are kept: nothing overflows.
     k0, k1 = key0.to(tl.uint32, bitcast=True), key1.to(tl.uint32, bitcast=True)
     for _ in tl.static_range(10):
-        high0, low0 = tl.umulhi(c0, _M0), tl.mul(c0, _M0, sanitize_overflow=False)
-        high1, low1 = tl.umulhi(c2, _M1), tl.mul(c2, _M1, sanitize_overflow=False)
-        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0 = tl.add(k0, _W0, sanitize_overflow=False)
-        k1 = tl.add(k1, _W1, sanitize_overflow=False)
+        p0, p1 = c0.to(tl.uint64) * _M0, c2.to(tl.uint64) * _M1
+        c0, c2 = (p1 >> 32).to(tl.uint32) ^ c1 ^ k0, (p0 >> 32).to(tl.uint32) ^ c3 ^ k1
+        c1, c3 = p1.to(tl.uint32), p0.to(tl.uint32)
+        k0, k1 = (k0.to(tl.uint64) + _W0).to(tl.uint32), (k1.to(tl.uint64) + _W1).to(tl.uint32)
     return c0, c1, c2, c3
 
 

@@ -2,8 +2,8 @@
 
 A vector holds the same 64 inputs of several outputs, so nothing is summed across a vector. Where
 the machine has no population count of vectors, eight words go through a tree of carry-save adders
-to one count. Blocks of rows keep
-the spikes in the first-level cache while weights stream. Oracle: tests/ops/test_synapse_popcount.py.
+to one count. Blocks of rows keep the spikes in the first-level cache while weights stream.
+Oracle: tests/ops/test_synapse_popcount.py.
 """
 
 import numpy as np

@@ -197,7 +197,10 @@ def operands(
     columns: int,
     outputs: int,
 ) -> dict[str, Any]:
-    """Return what every kernel reads, by name, for tiles of so many columns and outputs."""
+    """Return what every kernel reads, by name, for tiles of so many columns and outputs.
+
+    Signs that are made for every tile need registers of their own: 64 outputs at most.
+    """
     rows, window = signs.size[0], geometry.window
     key, first = (0, 0), 0
     if isinstance(signs, Drawn):
@@ -210,6 +213,7 @@ def operands(
     size = min(64, max(16, triton.next_power_of_2(count)))
     chunks = triton.cdiv(count, size)
     held = 32 if chunks <= _NARROW else 64 if chunks <= _WIDE else 0
+    outputs = outputs if held else min(outputs, 64)
     steps, batch = spikes.lead[-2:]
     return {
         "spikes": words,

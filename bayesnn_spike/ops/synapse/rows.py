@@ -3,7 +3,8 @@
 Outputs ("lanes") go in groups of 128, a group is two words of a row, a block is some words that one
 pass over a list of events covers. Bit 8 b + r of a group is output 16 r + b: in that order eight
 counters, a plane a bit, become 128 bytes in natural order by swaps inside bytes alone.
-Row N of every block is zero; lists of events are filled up with it. Oracle: tests/ops/test_synapse_rows.py.
+Row N of every block is zero; lists of events are filled up with it.
+Oracle: tests/ops/test_synapse_rows.py.
 """
 
 import numpy as np

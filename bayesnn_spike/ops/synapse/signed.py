@@ -100,6 +100,11 @@ def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
     return load
 
 
+def _form(name: str) -> Callable[..., str]:
+    """What `explain` says of the CPU's choice, imported where somebody asks."""
+    return lambda *args, **options: _cpu(name)()(*args, **options)
+
+
 def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
     return cpu_refuses(spikes)
 
@@ -108,9 +113,7 @@ _LINEAR = Op(
     "signed_linear",
     (
         Implementation("triton", _triton("signed_linear"), _triton_refuses),
-        Implementation(
-            "cpu", _cpu("signed_linear"), _cpu_refuses, lambda *a: _cpu("linear_form")()(*a)
-        ),
+        Implementation("cpu", _cpu("signed_linear"), _cpu_refuses, _form("linear_form")),
         Implementation("reference", lambda: _reference_linear, _never),
     ),
 )
@@ -118,7 +121,7 @@ _CONV2D = Op(
     "signed_conv2d",
     (
         Implementation("triton", _triton("signed_conv2d"), _triton_refuses),
-        Implementation("cpu", _cpu("signed_conv2d"), _cpu_refuses, lambda *_, **__: "event-driven"),
+        Implementation("cpu", _cpu("signed_conv2d"), _cpu_refuses, _form("conv2d_form")),
         Implementation("reference", lambda: _reference_conv2d, _never),
     ),
 )

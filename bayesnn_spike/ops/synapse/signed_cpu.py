@@ -3,6 +3,8 @@
 Oracle: tests/ops/test_synapse_signed.py.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.draw.signs import Signs, rows_of
 from bayesnn_spike.ops.spikes import PackedSpikes
 from bayesnn_spike.ops.synapse import popcount
+from bayesnn_spike.ops.synapse.columns import columns, signs_by_tap
 from bayesnn_spike.ops.synapse.engine import Neuron, Result, run
 from bayesnn_spike.ops.synapse.lists import Geometry
 from bayesnn_spike.ops.synapse.packed import chunks, geometry_of, layer_of, part_of, spike_words
@@ -21,21 +24,7 @@ _IDLE = Neuron(_F32(0), _F32(0), _F32(0), True, _F32(0))
 
 def signed_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None) -> Tensor:
     """Currents `[K, T, B, M]`."""
-    x = spike_words(spikes, 1)
-    active = _active(x)
-    if _events_are_cheaper(active, signs):
-        return _by_events(x, signs, bias, Geometry())[..., 0, :]
-    rows = x.reshape(len(x), -1, x.shape[-1])
-    parts = []
-    for first, some in chunks(signs):
-        here = slice(None) if len(x) == 1 else slice(first, first + some.draws)
-        words = some.packed().words.numpy().view(np.uint64)
-        offset = np.zeros((some.draws, signs.size[0]), _F32)
-        if bias is not None:
-            offset[:] = part_of(bias, first, some.draws).detach().to(torch.float32).numpy()
-        parts.append(popcount.multiply(rows[here], active[here], words, offset))
-    currents = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return torch.from_numpy(currents).unflatten(1, (x.shape[1], x.shape[3])).transpose(1, 2)
+    return _currents(spike_words(spikes, 1), signs, bias, Geometry())[..., 0, :]
 
 
 def signed_conv2d(
@@ -46,54 +35,93 @@ def signed_conv2d(
     stride: int | tuple[int, int],
     padding: int | tuple[int, int],
 ) -> Tensor:
-    """Currents `[K, T, B, O, H', W']`, counted over events."""
+    """Currents `[K, T, B, O, H', W']`."""
     geometry = geometry_of(spikes, signs, stride, padding)
-    currents = _by_events(spike_words(spikes, 3), signs, bias, geometry)
+    currents = _currents(spike_words(spikes, 3), signs, bias, geometry)
     return currents.unflatten(3, (geometry.out_height, geometry.out_width)).movedim(-1, 3)
 
 
 def linear_form(spikes: Tensor | PackedSpikes, signs: Signs, _bias: Tensor | None = None) -> str:
     """Say which form `signed_linear` takes for these spikes, and why."""
-    x = spike_words(spikes, 1)
-    active = _active(x)
-    density = active.mean() / signs.size[1] if active.size else 0.0
-    form = "event-driven" if _events_are_cheaper(active, signs) else "population counts"
+    return _form(spike_words(spikes, 1), signs)
+
+
+def conv2d_form(
+    spikes: Tensor | PackedSpikes, signs: Signs, _bias: Tensor | None = None, **_: object
+) -> str:
+    """Say which form `signed_conv2d` takes for these spikes, and why."""
+    return _form(spike_words(spikes, 3), signs)
+
+
+def _currents(x: np.ndarray, signs: Signs, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Currents `[K, T, B, P, M]` by whichever form is cheaper."""
+    form = _by_events if _events_are_cheaper(_density(x, signs), signs) else _by_counts
+    return form(x, signs, bias, geometry)
+
+
+def _form(x: np.ndarray, signs: Signs) -> str:
+    density = _density(x, signs)
+    form = "event-driven" if _events_are_cheaper(density, signs) else "population counts"
     return (
         f"{form}: density {density:.3f}, {signs.size[0]} outputs; estimated "
-        f"{_event_cost(active, signs):.2g} ns a row by events, {_count_cost(signs):.2g} by counts"
+        f"{_event_cost(density, signs):.2g} ns a row by events, {_count_cost(signs):.2g} by counts"
     )
 
 
-def _events_are_cheaper(active: np.ndarray, signs: Signs) -> bool:
-    return _event_cost(active, signs) <= _count_cost(signs)
+def _events_are_cheaper(density: float, signs: Signs) -> bool:
+    return _event_cost(density, signs) <= _count_cost(signs)
 
 
-def _event_cost(active: np.ndarray, signs: Signs) -> float:
+def _density(x: np.ndarray, signs: Signs) -> float:
+    """Share of channels that are active, over all positions and steps."""
+    active = _active(x.reshape(-1, x.shape[-1]))
+    return float(active.mean()) / signs.size[1] if active.size else 0.0
+
+
+def _event_cost(density: float, signs: Signs) -> float:
     """Nanoseconds a row of spikes and draw, as fitted on one core with AVX2.
 
     With wider vectors both forms get faster alike; only the ratio counts.
     """
-    outputs, _ = rows_of(signs.size)
-    events = float(active.mean()) if active.size else 0.0
-    return events * (1.5 + 1.05 * -(-outputs // 256)) + 200.0 + 0.3 * outputs
+    outputs, inputs = rows_of(signs.size)
+    return density * inputs * (1.5 + 1.05 * -(-outputs // 256)) + 200.0 + 0.3 * outputs
 
 
 def _count_cost(signs: Signs) -> float:
     """As `_event_cost`, for population counts."""
-    outputs, inputs = rows_of(signs.size)
-    return outputs * (2.4 + 0.2 * -(-inputs // 64))
+    taps = math.prod(signs.size[2:])
+    return signs.size[0] * (2.4 + 0.2 * taps * -(-signs.size[1] // 64))
 
 
-def _active(x: np.ndarray) -> np.ndarray:
-    """Spikes of every row, int64 `[1 or K, B * T]`."""
-    rows = x.reshape(-1, x.shape[-1])
+def _active(rows: np.ndarray) -> np.ndarray:
+    """Spikes of every row of `[R, W]`, int64 `[R]`."""
     out = np.empty(len(rows), np.int64)
     parallel(lambda i, j: popcount.count_active(rows, out, i, j), len(rows), least=1024)
-    return out.reshape(len(x), -1)
+    return out
+
+
+def _by_counts(x: np.ndarray, signs: Signs, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Currents `[K, T, B, P, M]`, dense: and, then count ones."""
+    seen = columns(x, geometry)
+    rows = seen.reshape(len(x), -1, seen.shape[-1])
+    active = _active(rows.reshape(-1, rows.shape[-1])).reshape(len(x), -1)
+    out = np.empty((signs.draws, rows.shape[1], signs.size[0]), _F32)
+    for first, some in chunks(signs):
+        here = slice(first, first + some.draws)
+        mine = slice(None) if len(x) == 1 else here
+        words = some.packed().words.contiguous().numpy().view(np.uint64)
+        words = signs_by_tap(words, geometry.taps, signs.size[1])
+        offset = np.zeros((some.draws, signs.size[0]), _F32)
+        if bias is not None:
+            offset[:] = part_of(bias, first, some.draws).detach().to(torch.float32).numpy()
+        out[here] = popcount.multiply(rows[mine], active[mine], words, offset)
+    # From [K, (B, P, T), M].
+    split = (x.shape[1], geometry.positions, x.shape[3])
+    return torch.from_numpy(out).unflatten(1, split).permute(0, 3, 1, 2, 4)
 
 
 def _by_events(x: np.ndarray, signs: Signs, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Currents `[K, T, B, P, M]`."""
+    """Currents `[K, T, B, P, M]`, every event adds a row of bits."""
     shape = (signs.draws, x.shape[3], x.shape[1], geometry.positions, signs.size[0])
     out = np.empty(shape, _F32)
     nothing = (np.empty((0,) * 5, np.uint64), np.empty((0,) * 4, _F32))

@@ -130,13 +130,14 @@ def _currents(
     if not out.numel():
         return out
     sides = [min(_SIDE, max(16, triton.next_power_of_2(n))) for n in (columns, outputs)]
-    tiles, bands = triton.cdiv(columns, sides[0]), triton.cdiv(outputs, sides[1])
+    arguments = operands(spikes, signs, bias, geometry, *sides)
+    tile = arguments["TILE"]
+    tiles, bands = triton.cdiv(columns, tile.columns), triton.cdiv(outputs, tile.outputs)
     # A power of two: a kernel is compiled for each number of turns.
     turns = triton.next_power_of_2(triton.cdiv(signs.draws * bands * tiles, _PROGRAMS))
     groups = triton.cdiv(tiles, turns)
-    arguments = operands(spikes, signs, bias, geometry, *sides)
     _currents_kernel[(signs.draws * bands * groups,)](
-        **arguments, **launch(arguments["TILE"]), out=out, frames=steps * batch, groups=groups,
-        bands=bands, TURNS=turns,
+        **arguments, **launch(tile), out=out, frames=steps * batch, groups=groups, bands=bands,
+        TURNS=turns,
     )  # fmt: skip
     return out
