@@ -1,6 +1,8 @@
 """The command line: help, exit codes, plain messages, and each command on small real work."""
 
+import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typer.testing import CliRunner, Result
 import bayesnn_spike
 from bayesnn_spike.cli import app
 from bayesnn_spike.study.yaml_file import dump_yaml
+from tests.contracts.op_cases import CASES
 from tests.study.tiny import tree
 
 COMMANDS = (
@@ -20,7 +23,7 @@ COMMANDS = (
     *("data", "data list", "data info", "data check", "predict", "doctor"),
 )
 
-OPS = ("conv2d", "draw_signs", "fire", "linear", "random_bits", "refractory_fire", "trace")
+OPS = {case.op for case in CASES.values()}
 
 
 def call(*arguments: object, code: int = 0) -> Result:
@@ -218,9 +221,33 @@ def test_the_doctor_finds_this_machine_well() -> None:
     facts = json.loads(call("doctor", "--json").stdout)
     assert facts["problems"] == []
     assert facts["packages"]["torch"]["works"]
-    ran = {line.split("/")[0] for line in facts["implementations"] if line.endswith(": runs")}
-    assert ran == set(OPS)
+    ran = [line.split("/")[0] for line in facts["implementations"] if ": runs" in line]
+    assert sorted(ran) == sorted(OPS)
+    assert any("signed_linear/cpu: runs, event-driven" in line for line in facts["implementations"])
+    kernels = re.fullmatch(r"vectors of (256|512) bits, threads: 1", facts["machine"]["kernels"])
+    assert kernels
     assert "torch" in call("doctor").stdout
+
+
+def test_the_doctor_knows_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "numba" else find(name, *a)
+    )
+    facts = json.loads(call("doctor", "--json").stdout)
+    assert facts["machine"]["kernels"] == "none: numba is missing, the reference runs"
+    ran = [line.split(":")[0] for line in facts["implementations"] if ": runs" in line]
+    assert sorted(ran) == sorted(f"{name}/reference" for name in OPS)
+
+
+def test_the_doctor_refuses_a_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
+    assert numba  # it reads the variable as well when it is first imported
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "many")
+    ill = call("doctor", code=1)
+    assert "problem: NUMBA_NUM_THREADS must be a positive integer, got 'many'" in ill.stderr
 
 
 def test_the_doctor_names_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

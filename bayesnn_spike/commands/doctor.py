@@ -86,6 +86,7 @@ def examine() -> dict[str, Any]:
         "python": f"{platform.python_version()} on {platform.platform()}",
         "cores": cores(),
         "threads": torch.get_num_threads(),
+        "kernels": _kernels(packages["numba"]["works"], problems),
         "accelerator": _accelerator(),
         "cache": f"{cache} ({'not writable' if reason else 'writable'})",
         "data root": os.environ.get("BAYESNN_SPIKE_DATA", "not set (BAYESNN_SPIKE_DATA)"),
@@ -96,6 +97,21 @@ def examine() -> dict[str, Any]:
         "implementations": _implementations(),
         "problems": problems,
     }
+
+
+def _kernels(compiler: bool, problems: list[str]) -> str:
+    """Name the width of the vectors and the threads of the compiled kernels."""
+    if not compiler:
+        return "none: numba is missing, the reference runs"
+    from bayesnn_spike.ops._simd import machine_width
+    from bayesnn_spike.ops._threads import threads
+
+    width = f"vectors of {64 * machine_width().count} bits"
+    try:
+        return f"{width}, threads: {threads()}"
+    except ValueError as error:  # of NUMBA_NUM_THREADS
+        problems.append(str(error))
+        return width
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -137,24 +153,27 @@ def _implementations() -> list[str]:
     """Say for a small example of each operation which implementation runs, and why not others."""
     import torch
 
-    from bayesnn_spike.ops import Op, draw, explain, fire, synapse, trace
+    from bayesnn_spike.ops import draw, explain, fire, sampled, synapse, trace
+    from bayesnn_spike.ops.draw.signs import Packed
 
     sparse = torch.zeros(4, 8, 128)  # [T, B, N] without a spike
     weight, maps = torch.ones(64, 128), torch.zeros(4, 2, 2, 8, 8)
-    examples = {
-        "draw_signs": ((weight,), {"key": (0, 0), "draws": 2, "first": 0}),
-        "random_bits": (((64, 128),), {"key": (0, 0), "draws": 2, "first": 0, "device": "cpu"}),
-        "linear": ((sparse, weight, None), {}),
-        "conv2d": ((maps, torch.ones(4, 2, 3, 3), None), {"stride": 1, "padding": 1}),
-        "trace": ((sparse, None), {"decay": 0.9, "time_dim": 0}),
-        "fire": ((sparse, None), {"time_dim": 0}),
-        "refractory_fire": ((sparse, None), {"time_dim": 0}),
-    }
-    lines = []
-    for module in (draw, synapse, trace, fire):
-        for op in vars(module).values():
-            if not isinstance(op, Op):
-                continue
-            args, options = examples[op.name]
-            lines += explain(op, *args, **options).splitlines()
-    return lines
+    signs, kernels = Packed.of(torch.ones(2, 64, 128)), Packed.of(torch.ones(2, 4, 2, 3, 3))
+    draws, window = {"key": (0, 0), "draws": 2, "first": 0}, {"stride": 1, "padding": 1}
+    examples = [
+        (draw.draw_signs, (weight,), draws),
+        (draw.draw_words, (weight,), draws),
+        (draw.random_bits, ((64, 128),), {**draws, "device": "cpu"}),
+        (synapse.linear, (sparse, weight, None), {}),
+        (synapse.conv2d, (maps, torch.ones(4, 2, 3, 3), None), window),
+        (synapse.signed_linear, (sparse, signs, None), {}),
+        (synapse.signed_conv2d, (maps, kernels, None), window),
+        (sampled.sampled_linear, (sparse, signs, None, None), {}),
+        (sampled.sampled_conv2d, (maps, kernels, None, None), window),
+        (trace.trace, (sparse, None), {"decay": 0.9, "time_dim": 0}),
+        (fire.fire, (sparse, None), {"time_dim": 0}),
+        (fire.refractory_fire, (sparse, None), {"time_dim": 0}),
+    ]
+    return [
+        line for op, args, options in examples for line in explain(op, *args, **options).split("\n")
+    ]

@@ -28,7 +28,7 @@ from bayesnn_spike.ops.draw import draw_signs, logistic_noise, random_bits
 from bayesnn_spike.posterior.bernoulli import logcosh
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
-from bayesnn_spike.weights import FlipoutWeight, LocalWeight
+from bayesnn_spike.weights import FlipoutWeight, LocalWeight, sign_leaves
 
 
 @final
@@ -120,9 +120,7 @@ class HardStraightThrough:
         require_positive(self.draws, "draws")
 
     def draw(self, logits: Weights, stream: Stream) -> Draw:
-        weights = _hard(logits, stream, self.draws)
-        weights = {name: leaf(w) for name, w in weights.items()}
-        return Draw(weights, weights)
+        return Draw(*sign_leaves(_hard(logits, stream, self.draws)))
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
         del draw

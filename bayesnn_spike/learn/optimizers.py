@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bayesnn_spike.checks import require_decay, require_positive
 from bayesnn_spike.learn.schedule import Schedule, as_schedule
+from bayesnn_spike.ops.adam import Step, adam
 from bayesnn_spike.types import Weights
 
 
@@ -111,15 +112,11 @@ class Adam:
 
     def step(self, params: Weights, grads: Weights, state: AdamState) -> tuple[Weights, AdamState]:
         lr = as_schedule(self.lr)(int(state.count))
-        t = int(state.count) + 1
-        first, second = 1 - self.beta1**t, 1 - self.beta2**t
-        moved, mean, square = {}, {}, {}
-        for name, p in params.items():
-            g = grads[name]
-            mean[name] = torch.lerp(state.mean[name], g, 1 - self.beta1)
-            square[name] = (state.square[name] * self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            scale = (square[name] / second).sqrt_().add_(self.eps)
-            moved[name] = torch.addcdiv(p, mean[name], scale, value=-lr / first)
+        step = Step(lr, self.beta1, self.beta2, self.eps, int(state.count) + 1)
+        after = {
+            n: adam(p, grads[n], state.mean[n], state.square[n], step) for n, p in params.items()
+        }
+        moved, mean, square = ({n: found[i] for n, found in after.items()} for i in range(3))
         return moved, AdamState(state.count + 1, mean, square)
 
 

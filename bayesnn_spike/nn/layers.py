@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.ops.synapse import conv2d, linear
+from bayesnn_spike.weights import SignLeaf
 
 
 @final
@@ -36,6 +37,8 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[*K, T, B, N]` to `[*K, T, B, M]`."""
+        if isinstance(self.weight, SignLeaf):
+            return self.weight.currents(x, self.bias, self.scale)
         return linear(x, self.weight, self.bias) * self.scale
 
     def extra_repr(self) -> str:

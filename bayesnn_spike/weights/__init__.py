@@ -14,3 +14,5 @@ from bayesnn_spike.weights.signs import dense as dense
 from bayesnn_spike.weights.signs import is_signs as is_signs
 from bayesnn_spike.weights.signs import pack_signs as pack_signs
 from bayesnn_spike.weights.spikes import SpikeTensor as SpikeTensor
+from bayesnn_spike.weights.trained import SignLeaf as SignLeaf
+from bayesnn_spike.weights.trained import sign_leaves as sign_leaves

@@ -12,7 +12,7 @@ from torch import Tensor
 from bayesnn_spike.ops.draw.signs import Drawn, Packed, Signs
 from bayesnn_spike.ops.spikes import PackedSpikes, is_binary
 from bayesnn_spike.ops.synapse import conv2d, linear
-from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
+from bayesnn_spike.ops.synapse.shapes import map_after, require_signs_fit
 from bayesnn_spike.weights.current import LazyCurrent
 from bayesnn_spike.weights.lazy import numbers
 from bayesnn_spike.weights.signs import LINEAR, BinaryWeight
@@ -38,7 +38,7 @@ def apply(
     """Multiply or convolve spikes `[*K, T, B, *features]` with signs.
 
     Returns:
-        Currents, lazy where the spikes are zeros and ones.
+        Currents, lazy where the spikes are zeros and ones and no bias wants a gradient.
 
     Raises:
         ValueError: shapes do not fit.
@@ -46,12 +46,18 @@ def apply(
     """
     bias = bias.dense() if isinstance(bias, BinaryWeight) else bias
     conv = None if func in LINEAR else _options(*args, **options)
+    feature_dims = 1 if conv is None else 3
     if isinstance(weight, BinaryWeight):
-        bits = _bits(spikes, weight, 1 if conv is None else 3)
+        learned = bias is not None and torch.is_grad_enabled() and bias.requires_grad
+        bits = None if learned else _bits(spikes, weight, feature_dims)
         if bits is not None:
             return _lazy(bits, weight, bias, conv)
         spikes = numbers(spikes)
-        weight = weight.dense(spikes.dtype if spikes.is_floating_point() else torch.float32)
+        spikes = spikes if spikes.is_floating_point() else spikes.float()
+        one, weight = weight.one, weight.dense(spikes.dtype)
+        if one and spikes.ndim - feature_dims not in (2, 3):
+            # One network is what torch knows: so are axes without a meaning for us.
+            return func(spikes, weight, bias, *args, **options)
     spikes = numbers(spikes)
     if conv is None:
         return linear(spikes, weight, bias)
@@ -95,12 +101,13 @@ def _bits(spikes: Tensor, weight: BinaryWeight, feature_dims: int) -> Bits | Non
     lead = spikes.ndim - feature_dims
     if lead == 3 and (weight.one or len(spikes) != weight.signs.draws):
         return None  # one axis of draws broadcasts against another
+    if lead not in (2, 3):
+        return None
     if isinstance(spikes, SpikeTensor):
         fits = not spikes.folded and (spikes.ndim - len(spikes.spikes.lead) == feature_dims)
         return spikes.spikes if fits else None
     if isinstance(spikes, LazyCurrent) or spikes.dtype not in (torch.float32, torch.uint8):
         return None
-    require_ndim_of(spikes, "[*K, T, B, *features]", feature_dims + 2, feature_dims + 3)
     if _on_cpu(spikes):
         from bayesnn_spike.ops.synapse.pack import pack_spikes
 

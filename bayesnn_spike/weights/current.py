@@ -70,13 +70,17 @@ class LazyCurrent(Lazy):
             self.made = values
         return self.made
 
+    def keeps_from(self, name: str) -> bool:
+        del name
+        return False  # the numbers are kept once they are made
+
     def held_bytes(self) -> int:
         return 0 if self.made is None else self.made.numel() * self.made.itemsize
 
     @classmethod
     def take(cls, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         name = getattr(func, "__name__", "")
-        if name in ("mul", "multiply", "__mul__", "__rmul__") and len(args) == 2:
+        if name in ("mul", "multiply", "__mul__", "__rmul__") and len(args) == 2 and not kwargs:
             current, other = args if isinstance(args[0], LazyCurrent) else args[::-1]
             return _scaled(current, other)
         if func is fire and isinstance(args[0], LazyCurrent):
@@ -86,7 +90,7 @@ class LazyCurrent(Lazy):
 
 def _scaled(current: LazyCurrent, other: Any) -> LazyCurrent | None:
     """Take a gain along: a number, or one number a channel that wants no gradient."""
-    if current.scale is not None:
+    if current.scale is not None or current.made is not None:
         return None
     if isinstance(other, Tensor):
         outputs = current.parts[1].size[0]
@@ -121,7 +125,9 @@ def _fire(
     if time_dim % current.ndim != time or current.made is not None:
         return None
     if state is not None:
-        if torch.is_grad_enabled() and state.requires_grad:
+        like = (*current.shape[:time], *current.shape[time + 1 :])
+        plain = (state.dtype, tuple(state.shape)) == (torch.float32, like)
+        if not plain or (torch.is_grad_enabled() and state.requires_grad):
             return None
         state = state[None] if current.one else state
         state = state[..., None, None] if current.flat else state

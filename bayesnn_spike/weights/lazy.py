@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from bayesnn_spike.ops import RefusedError
 from bayesnn_spike.ops.draw.signs import Drawn
-from bayesnn_spike.weights.signs import CONV2D, LINEAR, METADATA, BinaryWeight
+from bayesnn_spike.weights.signs import CONV2D, LINEAR, METADATA, BinaryWeight, positional
 
 
 class Lazy(torch.Tensor):
@@ -26,6 +27,11 @@ class Lazy(torch.Tensor):
     def held_bytes(self) -> int:
         """Return what is really held in memory."""
         raise TypeError(f"{type(self).__name__} must define held_bytes")
+
+    def keeps_from(self, name: str) -> bool:
+        """Return whether an operation would change numbers that nobody sees."""
+        changes = name.endswith("_") and not name.endswith("__")
+        return changes or name == "__setitem__"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(shape={tuple(self.shape)})"
@@ -52,10 +58,18 @@ class Lazy(torch.Tensor):
         if func in LINEAR or func in CONV2D:
             from bayesnn_spike.weights.apply import apply, has_signs
 
+            args = positional(args, kwargs)
             if has_signs(*args, **kwargs):
                 return apply(func, *args, **kwargs)
-        found = cls.take(func, args, kwargs)
-        return found if found is not None else func(*numbers(args), **numbers(kwargs))
+        found = cls.take(func, args, kwargs) if args else None
+        if found is not None:
+            return found
+        if name == "__set__" or (args and isinstance(args[0], Lazy) and args[0].keeps_from(name)):
+            raise RefusedError(
+                f"{cls.__name__} is bits, which {name} cannot change in place; take an operation "
+                "that returns a new tensor, or change the numbers of .dense()"
+            )
+        return func(*numbers(args), **numbers(kwargs))
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

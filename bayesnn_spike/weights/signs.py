@@ -6,6 +6,7 @@ go to the packed engine, anything else is multiplied with the signs as numbers. 
 operation is refused with what to do instead. Oracle: tests/weights/test_signs.py.
 """
 
+from copy import deepcopy
 from typing import Any, final
 
 import torch
@@ -68,18 +69,23 @@ class BinaryWeight(torch.Tensor):
         if func in LINEAR or func in CONV2D:
             from bayesnn_spike.weights.apply import apply
 
-            return apply(func, *args, **kwargs)
+            return apply(func, *positional(args, kwargs), **kwargs)
         name = getattr(func, "__name__", str(func))
         if name in METADATA:
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **kwargs)
-        if isinstance(args[0], BinaryWeight) and name in _KEEPING:
+        if args and isinstance(args[0], BinaryWeight) and name in _KEEPING:
             return _KEEPING[name](*args, **kwargs)
         raise RefusedError(_unsupported(cls, name))
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         raise RefusedError(_unsupported(cls, str(func)))
+
+
+def positional(args: tuple, kwargs: dict[str, Any]) -> tuple:
+    """Return positional arguments with torch's `input` first, if it was given by name."""
+    return (kwargs.pop("input"), *args) if "input" in kwargs else args
 
 
 def _unsupported(cls: type, name: str) -> str:
@@ -190,5 +196,8 @@ _KEEPING = {
     "cpu": lambda weight: _to(weight, "cpu"),
     "cuda": lambda weight, device=None: _to(weight, device or "cuda"),
     "detach": lambda weight: weight,
+    "__deepcopy__": lambda weight, memo: type(weight)(deepcopy(weight.signs, memo), weight.one),
+    "__reduce_ex__": lambda weight, _protocol: (type(weight), (weight.signs, weight.one)),
+    "__format__": lambda weight, spec: format(repr(weight), spec),
     "contiguous": lambda weight: weight,
 }

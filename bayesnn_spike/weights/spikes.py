@@ -54,8 +54,7 @@ class SpikeTensor(Lazy):
             return _flatten(*args, **kwargs)
         if name == "unflatten":
             return _unflatten(*args, **kwargs)
-        # F.max_pool2d is a wrapper without a name of its own that ends in torch.max_pool2d.
-        if name in ("max_pool2d", "boolean_dispatch", "_max_pool2d", "fn"):
+        if name == "max_pool2d":
             return _max_pool(*args, **kwargs)
         return None
 
@@ -100,6 +99,8 @@ def _max_pool(
         return None
     channels, height, width = x.spikes.features
     rows, columns = height // side, width // side
+    if not rows or not columns:
+        return None
     pooled = None
     for dy in range(side):
         for dx in range(side):

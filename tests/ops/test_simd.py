@@ -218,6 +218,9 @@ def test_limits_are_stored_in_two_parts() -> None:
 def test_the_width_is_the_machine_s(features: dict, count: int, monkeypatch) -> None:
     monkeypatch.setattr(binding, "get_host_cpu_features", lambda: features)
     assert machine_width().count == count
+    assert not has_vector_popcount()
+    features["avx512vpopcntdq"] = True
+    assert has_vector_popcount()
 
 
 SCRIPT = """

@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.architecture.scan import ROOT
+from tests.ops.compile_kernels import describe
 
 KERNELS = {
     *("_limits_kernel", "_words_kernel", "_flat_kernel", "_forward_kernel", "_backward_kernel"),
@@ -67,3 +69,29 @@ def test_a_tile_fits_the_shared_memory_and_uses_the_tensor_cores(
     assert max(kernel["shared"] for kernel in kernels) <= 99 * 1024
     with_cores = {kernel["name"] for kernel in kernels if kernel["tensor_cores"]}
     assert with_cores == {"_currents_kernel", "_layer_kernel"}
+
+
+def test_the_checks_see_what_they_forbid() -> None:
+    """A product that is widened too late, a 32-bit offset, a fused multiply-add."""
+    ttir = """
+      %c64 = arith.constant 64 : i32
+      %a = arith.muli %pid, %c64 : i32 loc(#loc1)
+      %b = arith.extsi %a : i32 to i64 loc(#loc1)
+      %c = arith.muli %pid, %rows : i32 loc(#loc1)
+      %d = arith.extsi %c : i32 to i64 loc(#loc1)
+      %e = tt.addptr %p, %d : !tt.ptr<f32>, i64 loc(#loc1)
+      %f = tt.addptr %q, %g : tensor<4x8x!tt.ptr<i32>>, tensor<4x8xi32> loc(#loc1)
+    """
+    fake = SimpleNamespace(
+        name="fake",
+        asm={"ttir": ttir, "ptx": "fma.rn.f32 %f1, %f2, %f3, %f4;\nmma.sync.aligned"},
+        metadata=SimpleNamespace(shared=7),
+    )
+    assert describe(fake) == {
+        "name": "fake",
+        "fused": 1,
+        "offsets": ["i32", "i64"],
+        "late": ["arith.muli %pid, %rows : i32 loc(#loc1)"],
+        "shared": 7,
+        "tensor_cores": True,
+    }

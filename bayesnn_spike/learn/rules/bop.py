@@ -9,11 +9,11 @@ from torch import Tensor
 from bayesnn_spike.checks import require_interval
 from bayesnn_spike.learn.credit import Credit, Draw
 from bayesnn_spike.learn.initial import CoinFlip, initialise
-from bayesnn_spike.learn.rule import leaf
 from bayesnn_spike.learn.schedule import Schedule, as_schedule
 from bayesnn_spike.posterior import Point
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
+from bayesnn_spike.weights import sign_leaves
 
 
 class BopState(NamedTuple):
@@ -53,8 +53,7 @@ class Bop:
 
     def draw(self, state: BopState, stream: Stream) -> Draw:
         del stream
-        weights = {n: leaf(w) for n, w in state.weights.items()}
-        return Draw(weights, weights)
+        return Draw(*sign_leaves(state.weights))
 
     def step(self, state: BopState, draw: Draw, credit: Credit) -> BopState:
         del draw

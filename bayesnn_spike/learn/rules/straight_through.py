@@ -7,11 +7,12 @@ from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.credit import Credit, Draw
 from bayesnn_spike.learn.initial import Initial, Uniform, initialise
 from bayesnn_spike.learn.optimizers import Adam, Optimizer
-from bayesnn_spike.learn.rule import Latents, leaf
+from bayesnn_spike.learn.rule import Latents
 from bayesnn_spike.posterior import Point
 from bayesnn_spike.posterior.bernoulli import signs
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
+from bayesnn_spike.weights import sign_leaves
 
 
 @final
@@ -42,8 +43,7 @@ class StraightThrough:
 
     def draw(self, state: Latents, stream: Stream) -> Draw:
         del stream
-        weights = {n: leaf(signs(v)) for n, v in state.latents.items()}
-        return Draw(weights, weights)
+        return Draw(*sign_leaves(state.latents))
 
     def step(self, state: Latents, draw: Draw, credit: Credit) -> Latents:
         del draw

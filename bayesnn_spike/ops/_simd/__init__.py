@@ -13,11 +13,14 @@ from bayesnn_spike.ops._simd.draws import multiply_low as multiply_low
 from bayesnn_spike.ops._simd.draws import store_limits as store_limits
 from bayesnn_spike.ops._simd.draws import store_quads as store_quads
 from bayesnn_spike.ops._simd.floats import absolute as absolute
+from bayesnn_spike.ops._simd.floats import differs as differs
 from bayesnn_spike.ops._simd.floats import load_floats as load_floats
 from bayesnn_spike.ops._simd.floats import load_numbers as load_numbers
+from bayesnn_spike.ops._simd.floats import multiply_add as multiply_add
 from bayesnn_spike.ops._simd.floats import reaches as reaches
 from bayesnn_spike.ops._simd.floats import rounded as rounded
 from bayesnn_spike.ops._simd.floats import splat_float as splat_float
+from bayesnn_spike.ops._simd.floats import transpose_tile as transpose_tile
 from bayesnn_spike.ops._simd.floats import where_reaches as where_reaches
 from bayesnn_spike.ops._simd.types import Floats as Floats
 from bayesnn_spike.ops._simd.types import Width as Width

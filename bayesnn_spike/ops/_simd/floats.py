@@ -7,7 +7,17 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from bayesnn_spike.ops._simd.types import FLOATS, I16, I32, I64, Floats, load_vector, splat
+from bayesnn_spike.ops._simd.types import (
+    F32,
+    FLOATS,
+    I16,
+    I32,
+    I64,
+    Floats,
+    load_vector,
+    splat,
+    store_vector,
+)
 from bayesnn_spike.ops._simd.words import overload_binary
 
 for _op, _name in (
@@ -101,3 +111,63 @@ def rounded(_typing: Any, a: Any) -> Any:
         return _call(builder, "rint", FLOATS.llvm, *args)
 
     return a(a), code
+
+
+@intrinsic
+def differs(_typing: Any, a: Any, b: Any) -> Any:
+    """`differs(a, b)`: bit j of the result is a[j] != b[j]; true where one is NaN."""
+
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        bits = builder.bitcast(builder.fcmp_unordered("!=", *args), I16)
+        return builder.zext(bits, I64)
+
+    return types.uint64(a, b), code
+
+
+@intrinsic
+def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """`multiply_add(a, b, c)`: a b + c, rounded once."""
+
+    def code(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return _call(builder, "fma", FLOATS.llvm, *args)
+
+    return a(a, b, c), code
+
+
+_EIGHT = ir.VectorType(F32, 8)
+# Swap bit 0, 1, 2 of a row's number with the same bit of the place in the row.
+_BUTTERFLIES = [
+    (
+        bit,
+        [place if not place & bit else 8 + (place ^ bit) for place in range(8)],
+        [place ^ bit if not place & bit else 8 + place for place in range(8)],
+    )
+    for bit in (1, 2, 4)
+]
+
+
+@intrinsic
+def transpose_tile(
+    _typing: Any, source: Any, first: Any, step: Any, target: Any, to: Any, jump: Any
+) -> Any:
+    """`transpose_tile(x, i, s, y, j, t)`: y[j + t b + a] = x[i + s a + b] for a, b < 8, float32."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, i, s, y, j, t = args
+        rows = []
+        for _ in range(8):
+            rows.append(load_vector(context, builder, signature.args[0], (x, i), _EIGHT))
+            i = builder.add(i, s)
+        places = ir.VectorType(I32, 8)
+        for apart, low, high in _BUTTERFLIES:
+            pairs = {a: (rows[a], rows[a | apart]) for a in range(8) if not a & apart}
+            for a, pair in pairs.items():
+                rows[a] = builder.shuffle_vector(*pair, ir.Constant(places, low))
+                rows[a | apart] = builder.shuffle_vector(*pair, ir.Constant(places, high))
+        for row in rows:
+            store_vector(context, builder, signature.args[3], (y, j), row)
+            j = builder.add(j, t)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(source, index, index, target, index, index), code

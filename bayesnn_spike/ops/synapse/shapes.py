@@ -58,3 +58,24 @@ def require_signs_fit(
         raise ValueError(
             f"the bias must be {(outputs,)} or {(signs.draws, outputs)}, got {tuple(bias.shape)}"
         )
+
+
+def require_fit(spikes: Tensor, weight: Tensor, bias: Tensor | None, feature_dims: int) -> None:
+    """Raise ValueError unless spikes, weight and bias go together; name their shapes."""
+    shapes = f"spikes {tuple(spikes.shape)} and weight {tuple(weight.shape)}"
+    outputs, wanted = weight.shape[-feature_dims - 1], weight.shape[-feature_dims]
+    inputs = spikes.shape[-feature_dims]
+    if wanted != inputs:
+        raise ValueError(f"the weight takes {wanted} inputs, the spikes have {inputs}: {shapes}")
+    draws = {"spikes": spikes.shape[0]} if spikes.ndim == feature_dims + 3 else {}
+    if weight.ndim == feature_dims + 2:
+        draws["weight"] = weight.shape[0]
+    if bias is not None:
+        shapes += f", bias {tuple(bias.shape)}"
+        require_ndim(bias, "bias", "[*K, M]", 1, 2)
+        if bias.shape[-1] != outputs:
+            raise ValueError(f"{outputs} outputs need a bias each: {shapes}")
+        if bias.ndim == 2:
+            draws["bias"] = bias.shape[0]
+    if len(set(draws.values()) - {1}) > 1:
+        raise ValueError(f"the numbers of draws differ, {draws}: {shapes}")

@@ -1,0 +1,62 @@
+"""When sums over events pay off against a dense product, on a CPU.
+
+Oracle: tests/ops/test_synapse.py, tests/ops/test_synapse_straight.py.
+"""
+
+import importlib.util
+
+import torch
+from torch import Tensor
+
+# Where the event-driven sum was faster than the dense product, forward and backward together.
+MAX_DENSITY = 0.35
+MIN_OUTPUTS = 32
+# Rows (time steps times examples) from which a product of few outputs is worth turning round.
+MIN_ROWS = 1024
+# A sample of the spikes: so many in a row of so many; the latter is prime, so that no shape of a
+# recording makes it look at the same inputs again and again.
+_SOME, _ROW = 256, 4093
+
+
+def density(spikes: Tensor) -> float:
+    """Estimate the share of inputs that are not 0; 0 if there are none."""
+    flat = spikes.detach().reshape(-1)
+    if flat.numel() > 16 * _ROW:
+        flat = flat[: flat.numel() // _ROW * _ROW].view(-1, _ROW)[:, :_SOME]
+    return int(torch.count_nonzero(flat)) / max(flat.numel(), 1)
+
+
+def linear_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None) -> list[str]:
+    """Say why `linear` should not go event by event, nor turned round; nothing if it should."""
+    reasons = _machine_refuses(spikes, weight, bias)
+    outputs, rows = weight.shape[-2], spikes.shape[-3] * spikes.shape[-2]
+    if outputs < MIN_OUTPUTS:
+        if rows < MIN_ROWS:
+            reasons.append(
+                f"pays off from {MIN_OUTPUTS} outputs or {MIN_ROWS} rows, got {outputs} and {rows}"
+            )
+    elif not reasons:
+        found = density(spikes)
+        if found > MAX_DENSITY:
+            reasons.append(f"pays off below a density of {MAX_DENSITY}, got {found:.2f}")
+    return reasons
+
+
+def straight_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: float) -> list[str]:
+    """Say why `straight_linear` cannot run packed, or should not; nothing if it should."""
+    reasons = _machine_refuses(spikes, weight, bias)
+    if weight.shape[-2] < MIN_OUTPUTS:
+        reasons.append(f"pays off from {MIN_OUTPUTS} outputs, got {weight.shape[-2]}")
+    return reasons
+
+
+def _machine_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None) -> list[str]:
+    if spikes.device.type != "cpu":
+        return [f"needs tensors on the cpu, got {spikes.device}"]
+    if importlib.util.find_spec("numba") is None:
+        return ["numba is not installed"]
+    reasons = []
+    tensors = [spikes, weight] if bias is None else [spikes, weight, bias]
+    if any(t.dtype != torch.float32 for t in tensors):
+        reasons.append("works in float32, got " + ", ".join(str(t.dtype) for t in tensors))
+    return reasons
