@@ -9,6 +9,7 @@ from bayesnn_spike.io import load_tree, save_tree
 from bayesnn_spike.learn import rules
 from bayesnn_spike.learn.learner import Learner, LearnerState
 from bayesnn_spike.rng import Stream
+from bayesnn_spike.weights import dense
 from tests.contracts.rule_cases import CASES, HORIZONS, batch, build, leaves
 
 NAMES = pytest.mark.parametrize("name", CASES)
@@ -145,7 +146,7 @@ def test_draws_of_a_spread_posterior_differ_and_those_of_a_point_do_not(name: st
     case, learn = CASES[name], build(name)
     state, _ = train(learn, learn.init(Stream(1)), 0, 2)
     sample = learn.posterior(state).sample(4, Stream(3))
-    rows = torch.cat([w.flatten(1) for w in sample.values()], 1)
+    rows = torch.cat([dense(w).flatten(1) for w in sample.values()], 1)
     distinct = len({tuple(row.tolist()) for row in rows})
     assert distinct > 1 if case.spread else distinct == 1
     members = getattr(case.rule, "n", None)
@@ -161,7 +162,7 @@ def test_chunks_of_a_sample_join_without_a_seam(name: str) -> None:
     whole = posterior.sample(7, Stream(3))
     parts = [posterior.sample(k, Stream(3), first=f) for f, k in ((0, 3), (3, 1), (4, 3))]
     for key, w in whole.items():
-        assert torch.equal(torch.cat([part[key] for part in parts]), w)
+        assert torch.equal(torch.cat([dense(part[key]) for part in parts]), dense(w))
 
 
 @NAMES
@@ -173,7 +174,7 @@ def test_binary_methods_end_in_binary_networks(name: str, horizon: int | None) -
     posterior = learn.posterior(state)
     values = torch.cat(
         [
-            w.flatten()
+            dense(w).flatten()
             for found in (posterior.mode(), posterior.sample(5, Stream(3)))
             for w in found.values()
         ]
@@ -188,7 +189,7 @@ def test_the_posterior_is_no_view_of_the_state(name: str) -> None:
     before = [t.clone() for _, t in leaves(state)]
     for found in (learn.posterior(state).sample(2, Stream(0)), learn.posterior(state).mean()):
         for w in found.values():
-            w.zero_()
+            dense(w).zero_()
     for copy, (path, now) in zip(before, leaves(state), strict=True):
         assert torch.equal(copy, now), path
 
