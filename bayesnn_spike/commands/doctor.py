@@ -81,12 +81,14 @@ def examine() -> dict[str, Any]:
             f"the cache folder {cache} cannot be written ({reason}); set another one "
             "with BAYESNN_SPIKE_CACHE"
         )
+    kernels, trouble = _kernels(packages["numba"]["works"])
+    problems += trouble
     machine = {
         "bayesnn_spike": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
         "cores": cores(),
         "threads": torch.get_num_threads(),
-        "kernels": _kernels(packages["numba"]["works"], problems),
+        "kernels": kernels,
         "accelerator": _accelerator(),
         "cache": f"{cache} ({'not writable' if reason else 'writable'})",
         "data root": os.environ.get("BAYESNN_SPIKE_DATA", "not set (BAYESNN_SPIKE_DATA)"),
@@ -94,24 +96,23 @@ def examine() -> dict[str, Any]:
     return {
         "machine": machine,
         "packages": packages,
-        "implementations": _implementations(),
+        "implementations": [] if trouble else _implementations(),
         "problems": problems,
     }
 
 
-def _kernels(compiler: bool, problems: list[str]) -> str:
-    """Name the width of the vectors and the threads of the compiled kernels."""
+def _kernels(compiler: bool) -> tuple[str, list[str]]:
+    """Name the width of the vectors and the threads of compiled kernels, and what is wrong."""
     if not compiler:
-        return "none: numba is missing, the reference runs"
+        return "none: numba is missing, the reference runs", []
     from bayesnn_spike.ops._simd import machine_width
     from bayesnn_spike.ops._threads import threads
 
     width = f"vectors of {64 * machine_width().count} bits"
     try:
-        return f"{width}, threads: {threads()}"
+        return f"{width}, threads: {threads()}", []
     except ValueError as error:  # of NUMBA_NUM_THREADS
-        problems.append(str(error))
-        return width
+        return width, [str(error)]
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -153,18 +154,19 @@ def _implementations() -> list[str]:
     """Say for a small example of each operation which implementation runs, and why not others."""
     import torch
 
-    from bayesnn_spike.ops import draw, explain, fire, sampled, synapse, trace
+    from bayesnn_spike.ops import adam, draw, explain, fire, sampled, synapse, trace
     from bayesnn_spike.ops.draw.signs import Packed
 
     sparse = torch.zeros(4, 8, 128)  # [T, B, N] without a spike
     weight, maps = torch.ones(64, 128), torch.zeros(4, 2, 2, 8, 8)
-    signs, kernels = Packed.of(torch.ones(2, 64, 128)), Packed.of(torch.ones(2, 4, 2, 3, 3))
+    signs, kernels = Packed.of(torch.ones(2, 512, 128)), Packed.of(torch.ones(2, 4, 2, 3, 3))
     draws, window = {"key": (0, 0), "draws": 2, "first": 0}, {"stride": 1, "padding": 1}
     examples = [
         (draw.draw_signs, (weight,), draws),
         (draw.draw_words, (weight,), draws),
         (draw.random_bits, ((64, 128),), {**draws, "device": "cpu"}),
         (synapse.linear, (sparse, weight, None), {}),
+        (synapse.straight_linear, (sparse, weight, None), {"scale": 1.0}),
         (synapse.conv2d, (maps, torch.ones(4, 2, 3, 3), None), window),
         (synapse.signed_linear, (sparse, signs, None), {}),
         (synapse.signed_conv2d, (maps, kernels, None), window),
@@ -173,6 +175,7 @@ def _implementations() -> list[str]:
         (trace.trace, (sparse, None), {"decay": 0.9, "time_dim": 0}),
         (fire.fire, (sparse, None), {"time_dim": 0}),
         (fire.refractory_fire, (sparse, None), {"time_dim": 0}),
+        (adam.adam, (weight,) * 4, {}),
     ]
     return [
         line for op, args, options in examples for line in explain(op, *args, **options).split("\n")

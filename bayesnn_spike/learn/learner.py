@@ -16,9 +16,13 @@ from bayesnn_spike.checks import require_shape
 from bayesnn_spike.learn.credit import credit
 from bayesnn_spike.learn.rule import Rule
 from bayesnn_spike.nn.state import map_state
+from bayesnn_spike.ops import Float32, Precision
+from bayesnn_spike.ops.precision import precision as computed_in
 from bayesnn_spike.posterior import AbstractPosterior
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch, Weights
+
+_FULL = Float32()
 
 
 class LearnerState(NamedTuple):
@@ -68,6 +72,7 @@ def learner(
     *,
     horizon: int | None = None,
     burn_in: int = 0,
+    precision: Precision = _FULL,
 ) -> Learner:
     """Compose a rule, a network and a loss.
 
@@ -78,8 +83,11 @@ def learner(
         loss: maps (outputs, labels) to `[K]`; `learn/losses.py`.
         horizon: time steps per credit; None is all.
         burn_in: time steps run with one draw and without learning at the start of each batch.
+        precision: of the dense products of an update, `Float32()` or `BFloat16()`; the latter pays
+            off where the processor multiplies bfloat16. Prediction does not see it.
 
     Raises:
+        TypeError: (at update) precision is not one of the two.
         ValueError: horizon below 1, burn_in below 0, or (at update) a batch with no step left.
 
     Oracle: tests/learn/test_learner.py.
@@ -102,6 +110,10 @@ def learner(
         )
 
     def update(state: LearnerState, batch: Batch) -> tuple[LearnerState, Info]:
+        with computed_in(precision):
+            return run(state, batch)
+
+    def run(state: LearnerState, batch: Batch) -> tuple[LearnerState, Info]:
         spikes, labels = batch
         require_shape(labels, "batch.labels", (spikes.shape[1],))
         steps = len(spikes)

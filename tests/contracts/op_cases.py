@@ -11,11 +11,18 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.neurons import ATan, Subtract, ToValue
+from bayesnn_spike.ops.adam import Step, adam
 from bayesnn_spike.ops.draw import draw_signs, draw_words, random_bits
 from bayesnn_spike.ops.draw.signs import Drawn, Packed
 from bayesnn_spike.ops.fire import RefractoryState, fire, refractory_fire
 from bayesnn_spike.ops.sampled import sampled_conv2d, sampled_linear
-from bayesnn_spike.ops.synapse import conv2d, linear, signed_conv2d, signed_linear
+from bayesnn_spike.ops.synapse import (
+    conv2d,
+    linear,
+    signed_conv2d,
+    signed_linear,
+    straight_linear,
+)
 from bayesnn_spike.ops.trace import trace
 from bayesnn_spike.rng import Stream
 from tests.ops import cases
@@ -97,6 +104,16 @@ CASES = {
         (None,),
         implementations=("triton", "cpu", "reference"),
     ),
+    "adam": Case(
+        "adam",
+        lambda x, g, m, v: adam(x, g, m, v, Step(0.25, 0.5, 0.5, 1.0, 60)),
+        # The root of 1 and its sum with eps = 1 are exact.
+        lambda b: [cases.lattice(b, 7), cases.signs(b, 7), cases.lattice(b, 7), torch.ones(b, 7)],
+        (0, 0, 0, 0),
+        (None, None, None, None),
+        out_batch=(0, 0, 0),
+        implementations=("cpu", "reference"),
+    ),
     "linear": Case(
         "linear",
         lambda x, w, b: (linear(x, w, b),),
@@ -114,11 +131,40 @@ CASES = {
     "linear, all with draws": Case(
         "linear",
         lambda x, w, b: (linear(x, w, b),),
-        lambda b: [cases.spikes(K, T, b, N), cases.signs(K, M, N, seed=1), cases.signs(K, M)],
+        lambda b: [
+            cases.spikes(K, T, b, N, rate=0.2),
+            cases.signs(K, M, N, seed=1),
+            cases.signs(K, M),
+        ],
         (2, None, None),
         (0, 0, 0),
         out_batch=(2,),
         smooth=(0, 1, 2),
+        implementations=("cpu", "reference"),
+    ),
+    "straight_linear": Case(
+        "straight_linear",
+        lambda x, w, b: (straight_linear(x, w, b, scale=0.25),),
+        lambda b: [
+            cases.spikes(T, b, N, rate=0.1),
+            cases.lattice(K, M, N, seed=1),
+            cases.signs(K, M, seed=2),
+        ],
+        (1, None, None),
+        (None, 0, 0),
+        out_batch=(2,),
+        smooth=(1, 2),
+        implementations=("cpu", "reference"),
+    ),
+    "straight_linear, all with draws": Case(
+        "straight_linear",
+        lambda x, w: (straight_linear(x, w, scale=0.25),),
+        lambda b: [cases.spikes(K, T, b, N), cases.lattice(K, M, N, seed=1)],
+        (2, None),
+        (0, 0),
+        out_batch=(2,),
+        smooth=(0, 1),
+        implementations=("cpu", "reference"),
     ),
     "conv2d": Case(
         "conv2d",

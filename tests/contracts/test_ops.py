@@ -225,9 +225,14 @@ REFUSALS = {
         [torch.zeros(2, 3, 4).double(), torch.zeros(2, 4).double()],
         "works in float32",
     ),
-    ("linear", "cpu"): (
+    ("adam", "cpu"): ([torch.zeros(2, 7).double()] * 4, "works in float32, got torch.float64"),
+    ("straight_linear", "cpu"): (
         [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
         "works in float32.*pays off from 32 outputs, got 5",
+    ),
+    ("linear", "cpu"): (
+        [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
+        "works in float32.*pays off from 32 outputs or 1024 rows, got 5 and 6",
     ),
 }
 

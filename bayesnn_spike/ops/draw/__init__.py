@@ -146,3 +146,5 @@ _BITS = Op(
         Implementation("reference", lambda: reference.random_bits, _never),
     ),
 )
+# So that `explain` takes the function that users know.
+draw_signs.op, draw_words.op, random_bits.op = _SIGNS, _WORDS, _BITS

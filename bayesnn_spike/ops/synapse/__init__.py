@@ -7,7 +7,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from bayesnn_spike.checks import require_ndim
 from bayesnn_spike.ops._dispatch import Implementation, Op
-from bayesnn_spike.ops.synapse import reference
+from bayesnn_spike.ops.synapse import dense
 from bayesnn_spike.ops.synapse.choice import MAX_DENSITY as MAX_DENSITY
 from bayesnn_spike.ops.synapse.choice import linear_refuses
 from bayesnn_spike.ops.synapse.shapes import require_fit
@@ -76,11 +76,9 @@ _LINEAR = Op(
     "linear",
     (
         Implementation("cpu", _load_cpu, linear_refuses),
-        Implementation("reference", lambda: reference.linear, lambda *_: []),
+        Implementation("reference", lambda: dense.linear, lambda *_: []),
     ),
 )
-_CONV2D = Op(
-    "conv2d", (Implementation("reference", lambda: reference.conv2d, lambda *_, **__: []),)
-)
+_CONV2D = Op("conv2d", (Implementation("reference", lambda: dense.conv2d, lambda *_, **__: []),))
 # So that `explain` takes the function that users know.
 linear.op, conv2d.op = _LINEAR, _CONV2D

@@ -13,9 +13,9 @@ MAX_DENSITY = 0.35
 MIN_OUTPUTS = 32
 # Rows (time steps times examples) from which a product of few outputs is worth turning round.
 MIN_ROWS = 1024
-# A sample of the spikes: so many in a row of so many; the latter is prime, so that no shape of a
-# recording makes it look at the same inputs again and again.
-_SOME, _ROW = 256, 4093
+# A sample of the spikes: so many in a row of so many; the latter is prime and far from a power of
+# two, so that no shape of a recording makes it look at the same inputs again and again.
+_SOME, _ROW = 256, 2531
 
 
 def density(spikes: Tensor) -> float:

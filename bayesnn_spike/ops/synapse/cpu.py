@@ -34,7 +34,7 @@ class _EventLinear(torch.autograd.Function):
         words, counts, binary = events.pack_rows(numbers.reshape(-1, x.shape[2]))
         lists = events.by_row(words, counts, None if binary else numbers)
         out = gather(lists, weight.detach().contiguous().numpy(), x.shape[1])
-        bits = torch.from_numpy(words.view(np.int64)).view(*x.shape[:2], -1)
+        bits = torch.from_numpy(words.view(np.int64)).view(*x.shape[:2], words.shape[1])
         # What has values of its own is needed again; zeros and ones are in the words.
         return torch.from_numpy(out), bits, torch.tensor(binary)
 

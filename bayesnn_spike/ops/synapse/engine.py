@@ -160,28 +160,24 @@ def _sum_block(width, strip, layer, group, block, events, lists, at, b, p, out, 
 
 
 @jit
-def _block(width, strip, layer, group, block, events, lists, at, b, p, neuron, out, scratch):
-    if out.currents.size == 0:
-        _fire_block(
-            width, strip, layer, group, block, events, lists, at, b, p, neuron, out, scratch
-        )
-    else:
-        _sum_block(width, strip, layer, group, block, events, lists, at, b, p, out, scratch)
-
-
-@jit
 def _run_together(width, strip, layer, events, lists, offsets, first, neuron, out, start, stop):
     """Blocks of all draws on shared lists: (block, b) start to stop; b counts from `first`."""
-    scratch = _scratch(layer)
+    scratch, fires = _scratch(layer), out.currents.size == 0
     batch = events.shape[0]
     for index in range(start, stop):
         block, b = index // batch, index % batch
         at = offsets[b]
         for p in range(events.shape[1]):
             here = events[b, p]
-            _block(
-                width, strip, layer, _0, block, here, lists, at, first + b, p, neuron, out, scratch
-            )
+            if fires:
+                _fire_block(
+                    width, strip, layer, _0, block, here, lists, at, first + b, p, neuron, out,
+                    scratch,
+                )  # fmt: skip
+            else:
+                _sum_block(
+                    width, strip, layer, _0, block, here, lists, at, first + b, p, out, scratch
+                )
             for t in range(here.size):
                 at += (here[t] + 7) // 8 * 8
 
@@ -189,7 +185,7 @@ def _run_together(width, strip, layer, events, lists, offsets, first, neuron, ou
 @jit
 def _run_apart(width, strip, layer, x, geometry, neuron, out, start, stop):
     """Draws with spikes of their own: (k, b) start to stop; lists are made on the way."""
-    scratch = _scratch(layer)
+    scratch, fires = _scratch(layer), out.currents.size == 0
     batch, steps, taps = x.shape[1], x.shape[3], geometry.kernel_height * geometry.kernel_width
     inputs, size = layer.rows.shape[2] - 1, layer.rows.shape[3]
     events = np.empty(steps, np.int32)
@@ -204,7 +200,13 @@ def _run_apart(width, strip, layer, x, geometry, neuron, out, start, stop):
             seen = seen_from(p, geometry, inputs // taps, size, places)
             list_position(starts, active, seen, places, inputs * size, events, lists, _0)
             for block in range(layer.rows.shape[1]):
-                _block(width, strip, layer, k, block, events, lists, _0, b, p, neuron, out, scratch)
+                if fires:
+                    _fire_block(
+                        width, strip, layer, k, block, events, lists, _0, b, p, neuron, out,
+                        scratch,
+                    )  # fmt: skip
+                else:
+                    _sum_block(width, strip, layer, k, block, events, lists, _0, b, p, out, scratch)
 
 
 def run(x: np.ndarray, geometry: Geometry, layer: Layer, neuron: Neuron, out: Result) -> None:

@@ -202,7 +202,9 @@ def by_input(words: np.ndarray, inputs: int, x: np.ndarray | None) -> Lists:
     turned = np.empty((draws, inputs, words_for(rows)), _U64)
     counts = np.empty((draws, inputs), np.int64)
     parallel(lambda i, j: _turn(words, turned, counts, i, j), draws * columns, least=8)
-    return _lists(turned.reshape(draws * inputs, -1), counts.reshape(-1), x, by_input=True)
+    return _lists(
+        turned.reshape(draws * inputs, turned.shape[2]), counts.reshape(-1), x, by_input=True
+    )
 
 
 def _lists(words: np.ndarray, counts: np.ndarray, x: np.ndarray | None, by_input: bool) -> Lists:

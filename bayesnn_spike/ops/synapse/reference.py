@@ -15,13 +15,13 @@ def linear(spikes: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     spikes = spikes if spikes.ndim == 4 else spikes[None]
     flat = spikes.flatten(1, 2)  # [K or 1, T * B, N]
     current = torch.matmul(flat, weight.mT).unflatten(1, spikes.shape[1:3])
-    return current if bias is None else current + _over_time(bias, 1)
+    return current if bias is None else current + over_time(bias, 1)
 
 
 def signed_linear(spikes: Tensor, signs: Tensor, bias: Tensor | None) -> Tensor:
     """As `linear` with signs `[K, M, N]`, the bias added to the integers, in one rounding."""
     current = linear(spikes, signs, None)
-    return current if bias is None else current + _over_time(bias, 1)
+    return current if bias is None else current + over_time(bias, 1)
 
 
 def conv2d(
@@ -44,11 +44,11 @@ def conv2d(
         maps.append(y.unflatten(0, x.shape[:2]))
     current = torch.stack(maps)
     if bias is not None:
-        current = current + _over_time(bias, 3)
+        current = current + over_time(bias, 3)
     return current if has_draws else current[0]
 
 
-def _over_time(bias: Tensor, feature_dims: int) -> Tensor:
+def over_time(bias: Tensor, feature_dims: int) -> Tensor:
     """`[M]` or `[K, M]` to a shape that broadcasts over T, B and the map."""
     bias = bias if bias.ndim == 2 else bias[None]
     return bias.view(len(bias), 1, 1, -1, *([1] * (feature_dims - 1)))

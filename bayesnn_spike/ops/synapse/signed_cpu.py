@@ -90,7 +90,9 @@ def _event_cost(density: float, signs: Signs) -> float:
 def _count_cost(signs: Signs) -> float:
     """As `_event_cost`, for population counts."""
     taps = math.prod(signs.size[2:])
-    return signs.size[0] * (2.4 + 0.2 * taps * -(-signs.size[1] // 64))
+    cost = signs.size[0] * (2.4 + 0.2 * taps * -(-signs.size[1] // 64))
+    # Putting side by side what a position sees costs as much again.
+    return cost if taps == 1 else 2 * cost
 
 
 def _active(rows: np.ndarray) -> np.ndarray:

@@ -203,7 +203,7 @@ def straight_linear(spikes: Tensor, weight: Tensor, bias: Tensor | None, *, scal
     words, _, binary = events.pack_rows(numbers.reshape(-1, x.shape[2]))
     if not binary:
         return linear(spikes, through_signs(weight), bias) * scale
-    bits = torch.from_numpy(words.view(np.int64)).view(*x.shape[:2], -1)
+    bits = torch.from_numpy(words.view(np.int64)).view(*x.shape[:2], words.shape[1])
     if bias is None:
         return _Straight.apply(x, values, bits, scale, in_use())[0].view(shape)
     current = _Straight.apply(x, values, bits, 1.0, in_use())[0].view(shape)
