@@ -1,8 +1,9 @@
 """Run pieces of one kernel on several threads.
 
-Kernels release the interpreter's lock, so ordinary threads run them side by side. There is no
-OpenMP pool that a forked process would inherit broken: a child makes threads of its own.
-The split of the work never changes a result. Oracle: tests/ops/test_threads.py.
+Kernels release the interpreter's lock, so ordinary threads run them side by side: those of
+PyTorch's team where all of them are wanted, and otherwise, and in a process that was forked, those
+of a pool of our own. The split of the work never changes a result.
+Oracle: tests/ops/test_threads.py.
 """
 
 import os
@@ -12,6 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+
+from bayesnn_spike.ops._openmp import run_on_team, team_size
 
 _pool: ThreadPoolExecutor | None = None
 _size = 0
@@ -48,20 +51,27 @@ def parallel(run: Callable[[int, int], Any], count: int, *, least: int = 1) -> N
     pieces = min(count // max(least, 1), 4 * workers)
     edges = [count * i // pieces for i in range(pieces + 1)]
     jobs = iter(list(pairwise(edges)))
+    errors: list[BaseException] = []
 
-    def work() -> None:
-        # next() on a list iterator is atomic under the interpreter's lock.
-        for start, stop in jobs:
-            run(start, stop)
+    def work(_: object = None) -> None:
+        try:
+            # next() on a list iterator is atomic under the interpreter's lock.
+            for start, stop in jobs:
+                run(start, stop)
+        except BaseException as error:
+            # Raised below, when nobody writes any more.
+            errors.append(error)
 
-    pool = _threads_of(workers - 1)
-    futures = [pool.submit(work) for _ in range(workers - 1)]
-    try:
+    if workers == team_size():
+        run_on_team(work, workers)
+        # An interrupt may have kept a thread from its first range.
         work()
-    finally:
+    else:
+        futures = [_threads_of(workers - 1).submit(work) for _ in range(workers - 1)]
+        work()
         wait(futures)
-    for future in futures:
-        future.result()
+    if errors:
+        raise errors[0]
 
 
 def _threads_of(size: int) -> ThreadPoolExecutor:

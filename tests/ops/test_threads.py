@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from bayesnn_spike.ops import _threads, only
+from bayesnn_spike.ops._openmp import team_size
 from bayesnn_spike.ops._threads import parallel, threads
 from bayesnn_spike.ops.draw import draw_words
 from bayesnn_spike.ops.draw.signs import Packed
@@ -70,19 +71,24 @@ def test_ranges_cover_the_work_once(workers: int, count: int, least: int) -> Non
         assert len(ranges) <= 4 * workers
 
 
-def test_threads_work_side_by_side() -> None:
-    """Every range waits for the two others: one thread would wait for ever."""
+@pytest.mark.parametrize("count", [3, 2])
+def test_threads_work_side_by_side(count: int) -> None:
+    """Every range waits for the others: one thread would wait for ever.
+
+    Three ranges are for PyTorch's team of three, two for the pool.
+    """
     torch.set_num_threads(3)
-    meet, names = threading.Barrier(3), set()
+    meet, names = threading.Barrier(count), {}
 
     def run(start: int, stop: int) -> None:
-        names.add(threading.current_thread().name)
+        names[threading.get_ident()] = threading.current_thread().name
         meet.wait(LIMIT)
 
-    parallel(run, 3)
-    assert len(names) == 3
-    assert threading.current_thread().name in names
-    assert sum(name.startswith("bayesnn-kernel") for name in names) == 2
+    parallel(run, count)
+    assert len(names) == count
+    assert threading.get_ident() in names
+    pooled = sum(name.startswith("bayesnn-kernel") for name in names.values())
+    assert pooled == (0 if count == team_size() else count - 1)
 
 
 def test_one_thread_is_the_caller_s() -> None:
@@ -170,10 +176,10 @@ class Recordings(Dataset):
 # Python 3.12 and torch warn of forks with threads; that they end well is what is tested.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("generations", [1, 2])
-def test_a_forked_child_makes_threads_of_its_own(generations: int, monkeypatch) -> None:
-    monkeypatch.setattr(_threads, "threads", lambda: 3)
+def test_a_forked_child_makes_threads_of_its_own(generations: int) -> None:
+    """The parent's kernels run on PyTorch's team, where there is one."""
+    torch.set_num_threads(3)
     expected = kernels()
-    assert _threads._pool is not None
     context = multiprocessing.get_context("fork")
     for _ in range(generations):
         mine, theirs = context.Pipe()
@@ -196,9 +202,10 @@ def test_a_forked_child_makes_threads_of_its_own(generations: int, monkeypatch) 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_workers_of_a_data_loader_run_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A loader's workers set torch's own number to one.
     monkeypatch.setattr(_threads, "threads", lambda: 3)
+    torch.set_num_threads(3)
     expected = kernels()
-    assert _threads._pool is not None
     loader = DataLoader(
         Recordings(),
         batch_size=None,
