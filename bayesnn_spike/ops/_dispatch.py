@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, final
 
 _only: ContextVar[str | None] = ContextVar("only", default=None)
@@ -36,6 +37,16 @@ class Implementation:
     load: Callable[[], Callable[..., Any]]
     refuses: Callable[..., list[str]]
     says: Callable[..., str] | None = None
+
+
+def from_module(module: str, name: str) -> Callable[[], Callable[..., Any]]:
+    """Return a `load` that takes `name` from a module, which is imported on the first call."""
+    return lambda: getattr(import_module(module), name)
+
+
+def never(*_: Any, **__: Any) -> list[str]:
+    """Refuse nothing, as a reference does."""
+    return []
 
 
 @final

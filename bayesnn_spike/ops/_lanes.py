@@ -34,7 +34,7 @@ def require_steps(tensor: Tensor, time_dim: int, name: str) -> None:
         )
 
 
-def cpu_refuses(tensor: Tensor) -> list[str]:
+def cpu_refuses(tensor: Tensor, *_: Any, **__: Any) -> list[str]:
     """Say why a compiled loop over time cannot run on a tensor; nothing if it can."""
     if tensor.device.type != "cpu":
         return [f"needs tensors on the cpu, got {tensor.device}"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bayesnn_spike.ops._dispatch import wanted
+from bayesnn_spike.ops._dispatch import from_module, wanted
 
 
 def refusals(device: torch.device | str) -> list[str]:
@@ -31,6 +31,12 @@ def refusals(device: torch.device | str) -> list[str]:
     if wanted() != "triton":
         return ["its interpreter is for tests: ask for it with only('triton')"]
     return []
+
+
+def from_triton(module: str, name: str) -> Callable[[], Callable[..., Any]]:
+    """As `from_module`; what is loaded launches on the device of its tensors."""
+    load = from_module(module, name)
+    return lambda: on_its_device(load())
 
 
 def on_its_device(run: Callable[..., Any]) -> Callable[..., Any]:

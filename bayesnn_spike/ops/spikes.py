@@ -7,7 +7,7 @@ Oracle: tests/ops/test_spikes.py.
 
 import importlib.util
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from bayesnn_spike.checks import require_shape
 from bayesnn_spike.ops._triton import refusals
 from bayesnn_spike.ops.bits import pack_bits, unpack_bits, words_for
+from bayesnn_spike.ops.draw.signs import Signs
 
 
 @final
@@ -71,7 +72,12 @@ class PackedSpikes:
         return spikes.movedim(-1, -3) if len(self.features) == 3 else spikes
 
 
-def cpu_refuses(spikes: Tensor | PackedSpikes) -> list[str]:
+def as_numbers(spikes: Tensor | PackedSpikes) -> Tensor:
+    """Return spikes of either form as float32 numbers, `[*lead, *features]`."""
+    return spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
+
+
+def cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
     """Return why kernels on bits for the CPU cannot take these spikes."""
     reasons = []
     if spikes.device.type != "cpu":
@@ -83,16 +89,18 @@ def cpu_refuses(spikes: Tensor | PackedSpikes) -> list[str]:
     return reasons
 
 
-def triton_refuses(spikes: Tensor | PackedSpikes, signs: torch.device) -> list[str]:
-    """Return why kernels on bits for a GPU cannot take these spikes, with signs on that device.
+def triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
+    """Return why kernels on bits for a GPU cannot take these spikes with these signs.
 
     Spikes that are numbers are looked at, which waits for the device; packed ones are not.
     """
     reasons = refusals(spikes.device)
     if reasons:
         return reasons
-    if signs != spikes.device:
-        reasons.append(f"needs spikes and signs on one device, got {spikes.device} and {signs}")
+    if signs.device != spikes.device:
+        reasons.append(
+            f"needs spikes and signs on one device, got {spikes.device} and {signs.device}"
+        )
     if isinstance(spikes, Tensor) and not is_binary(spikes):
         reasons.append("needs spikes of 0 and 1")
     return reasons

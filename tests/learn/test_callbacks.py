@@ -50,5 +50,6 @@ def test_a_loss_that_is_not_finite_stops(loss: torch.Tensor) -> None:
 
 
 def test_a_finite_loss_and_an_epoch_pass() -> None:
-    require_finite(StepEvent(2, 5, 10, ToyInfo(torch.tensor([1.0, 2.0])), None))
-    require_finite(EpochEvent(2, 6, 10, (), None))
+    finite = ToyInfo(torch.tensor([1.0, 2.0]))
+    assert require_finite(StepEvent(2, 5, 10, finite, None)) is None
+    assert require_finite(EpochEvent(2, 6, 10, (), None)) is None

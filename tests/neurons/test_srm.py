@@ -20,7 +20,7 @@ R += [[2.109745, 0.135335]]
 S = [[1, 1], [0, 0], [1, 0], [1, 0], [1, 0], [1, 0]]
 
 
-def close(found: torch.Tensor, expected: list) -> None:
+def assert_near(found: torch.Tensor, expected: list) -> None:
     expected = torch.tensor(expected, dtype=torch.float64)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
@@ -33,8 +33,8 @@ def test_the_golden_trace_of_a_whole_layer() -> None:
         x = INPUTS[:steps, None]
         spikes, (trace, _, neuron) = functional_call(layer, weights, (x,))
         assert spikes[:, 0].tolist() == S[:steps]
-        close(trace.membrane[0], P[steps - 1])
-        close(neuron.refractory[0], R[steps - 1])
+        assert_near(trace.membrane[0], P[steps - 1])
+        assert_near(neuron.refractory[0], R[steps - 1])
 
 
 def test_the_synaptic_kernel_is_delayed_and_not_normalised() -> None:
@@ -43,7 +43,7 @@ def test_the_synaptic_kernel_is_delayed_and_not_normalised() -> None:
     kernel = SynapticTrace()(impulse)[0].flatten()
     n = torch.arange(400, dtype=torch.float64)
     torch.testing.assert_close(kernel, (A**n - B**n) / (A - B))
-    close(
+    assert_near(
         kernel[:9],
         [0, 1, 1.751319, 2.301190, 2.688734, 2.946284, 3.100506, 3.173334, 3.182754],
     )
@@ -69,7 +69,7 @@ def test_the_gradient_of_the_current_in_the_weight_is_the_trace() -> None:
     layer = Sequential(trace=SynapticTrace(), synapse=Linear(2, 2)).double()
     u, _ = layer(INPUTS[:, None])
     (grad,) = torch.autograd.grad(u[4, 0, 1], layer.synapse.weight)
-    close(grad * math.sqrt(2), [[0, 0], P[4]])
+    assert_near(grad * math.sqrt(2), [[0, 0], P[4]])
 
 
 @pytest.mark.parametrize("cut", [1, 2, 5])

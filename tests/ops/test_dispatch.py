@@ -1,10 +1,13 @@
 """ops/_dispatch: which implementation runs, and what is said when none does."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from bayesnn_spike.ops import Implementation, Op, RefusedError, explain, only
-from bayesnn_spike.ops._dispatch import wanted
+from bayesnn_spike.ops._dispatch import from_module, never, wanted
 from bayesnn_spike.ops.trace import trace
 
 LOADED: list[str] = []
@@ -40,6 +43,20 @@ def test_the_first_that_refuses_nothing_runs() -> None:
 def test_only_what_runs_is_loaded() -> None:
     OP(11)
     assert LOADED == ["reference"]
+
+
+def test_a_module_is_imported_where_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kernels_of_a_test.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    load = from_module("kernels_of_a_test", "double")
+    assert "kernels_of_a_test" not in sys.modules
+    assert load()(3) == 6
+
+
+def test_never_has_no_reason_whatever_it_is_given() -> None:
+    assert never(torch.zeros(2), None, time_dim=5) == []
 
 
 def test_only_runs_the_named_one() -> None:

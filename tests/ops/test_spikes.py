@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import torch
 
-from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses, is_binary
+from bayesnn_spike.ops.spikes import PackedSpikes, as_numbers, cpu_refuses, is_binary
 from tests.ops import cases, packed
 
 
@@ -37,6 +37,14 @@ def test_numbers_come_back_in_any_dtype(dtype: torch.dtype) -> None:
     found = PackedSpikes.of(x.to(dtype), 1).dense(dtype)
     assert found.dtype == dtype
     assert torch.equal(found, x.to(dtype))
+
+
+def test_either_form_becomes_float32() -> None:
+    x = cases.spikes(2, 3, 70)
+    for spikes in (x, x.bool(), PackedSpikes.of(x, 1)):
+        found = as_numbers(spikes)
+        assert found.dtype == torch.float32
+        assert torch.equal(found, x.float())
 
 
 def test_anything_but_zero_is_a_spike() -> None:

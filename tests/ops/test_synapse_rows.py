@@ -8,7 +8,12 @@ import torch
 
 from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops._simd import Width, load, store
-from bayesnn_spike.ops.synapse.rows import block_words, rows_by_input, transpose_planes
+from bayesnn_spike.ops.synapse.rows import (
+    block_words,
+    rows_by_input,
+    transpose_planes,
+    transpose_square,
+)
 from tests.ops import cases, packed
 
 
@@ -110,3 +115,12 @@ def test_planes_are_transposed_in_every_byte(size: int) -> None:
     bits = np.unpackbits(planes.view(np.uint8), bitorder="little").reshape(8, 8 * size, 8)
     expected = np.packbits(bits.transpose(2, 1, 0), axis=-1, bitorder="little")
     np.testing.assert_array_equal(out.view(np.uint8), expected.reshape(-1))
+
+
+def test_a_square_of_bits_is_transposed() -> None:
+    """Row 8 b + r lies at 8 r + b; column n comes at 8 (n % 8) + n // 8."""
+    bits = np.random.Generator(np.random.Philox(key=2)).random((64, 64)) < 0.5
+    mixed = np.arange(64).reshape(8, 8).T.reshape(-1)
+    out = np.empty(64, np.uint64)
+    transpose_square(packed.pack(bits)[mixed, 0], out)
+    np.testing.assert_array_equal(out[mixed], packed.pack(bits.T)[:, 0])

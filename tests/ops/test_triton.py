@@ -1,11 +1,13 @@
 """ops/_triton: where Triton runs, and what is said where it does not."""
 
 import importlib.util
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bayesnn_spike.ops import RefusedError, _triton, draw, explain, only
+from bayesnn_spike.ops.bits import pack_bits
 from bayesnn_spike.ops.draw import draw_signs
 from bayesnn_spike.ops.draw.signs import Drawn
 from bayesnn_spike.ops.sampled import sampled_linear
@@ -71,10 +73,17 @@ def test_spikes_that_are_numbers_are_looked_at(monkeypatch: pytest.MonkeyPatch) 
             RefusedError, match="sampled_linear cannot run: triton: needs spikes of"
         ):
             sampled_linear(half, signs, beta=0.5, v_threshold=1.0)
-        assert triton_refuses(half.round(), torch.device("cpu")) == []
-        assert triton_refuses(half.round(), torch.device("cuda:0")) == [
+        assert triton_refuses(half.round(), signs) == []
+        elsewhere = SimpleNamespace(device=torch.device("cuda:0"))
+        assert triton_refuses(half.round(), elsewhere) == [
             "needs spikes and signs on one device, got cpu and cuda:0"
         ]
+
+
+def test_what_is_loaded_launches_on_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_triton, "on_its_device", lambda run: ("guarded", run))
+    load = _triton.from_triton("bayesnn_spike.ops.bits", "pack_bits")
+    assert load() == ("guarded", pack_bits)
 
 
 def test_kernels_are_launched_on_the_device_of_their_tensors(

@@ -34,30 +34,30 @@ def run(examples: int, lr: float, steps: int, problem: Problem, estimator) -> li
     return path
 
 
-def close(found: Tensor, expected, digits: int = 6) -> None:
+def assert_near(found: Tensor, expected, digits: int = 6) -> None:
     expected = torch.as_tensor(expected, dtype=torch.float64)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.6 * 10**-digits)
 
 
 def test_its_matrices() -> None:
     upper = [0.96371882, -0.13227513, -0.43461829, 0.86923658, -0.37792895, 0.86923658]
-    close(quadratic.A[torch.triu(torch.ones(3, 3)).bool()], upper, 8)
-    close(quadratic.B, [0.71239607, -1.44746788, 0.74452003], 8)
-    close(quadratic.C0, 1.56953893, 8)
+    assert_near(quadratic.A[torch.triu(torch.ones(3, 3)).bool()], upper, 8)
+    assert_near(quadratic.B, [0.71239607, -1.44746788, 0.74452003], 8)
+    assert_near(quadratic.C0, 1.56953893, 8)
 
 
 def test_its_eight_losses() -> None:
     table = [1.985261, 2.121315, 5.900605, 4.524943, 1.694255, 0.091837, 5.080499, 1.966364]
-    close(LOSSES, table)
-    close(quadratic.multilinear(exact.sign_table(3)), LOSSES, 12)
+    assert_near(LOSSES, table)
+    assert_near(quadratic.multilinear(exact.sign_table(3)), LOSSES, 12)
     w = exact.sign_table(3)
-    close((w @ quadratic.A * w).sum(1) / 2 - w @ quadratic.B + quadratic.C0, LOSSES, 12)
+    assert_near((w @ quadratic.A * w).sum(1) / 2 - w @ quadratic.B + quadratic.C0, LOSSES, 12)
 
 
 def test_expected_loss_and_gradient_are_the_closed_forms() -> None:
     mu = torch.tensor([0.3, -0.8, 0.1], dtype=torch.float64)
-    close(quadratic.expected_loss(mu), exact.expected_loss(mu, LOSSES), 12)
-    close(quadratic.exact_gradient(mu), exact.gradient(mu, LOSSES), 12)
+    assert_near(quadratic.expected_loss(mu), exact.expected_loss(mu, LOSSES), 12)
+    assert_near(quadratic.exact_gradient(mu), exact.gradient(mu, LOSSES), 12)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_expected_loss_and_gradient_are_the_closed_forms() -> None:
 )
 def test_the_path_of_the_exact_gradient_is_the_golden_one(problem: Problem, estimator) -> None:
     path = run(1, 0.5, 3, problem, estimator)
-    close(path[1], [0.456198, -0.723734, 0.322260])
-    close(path[2], [0.711046, -0.998490, 0.459167])
-    close(path[3], [0.854707, -1.101405, 0.540897])
+    assert_near(path[1], [0.456198, -0.723734, 0.322260])
+    assert_near(path[2], [0.711046, -0.998490, 0.459167])
+    assert_near(path[3], [0.854707, -1.101405, 0.540897])
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_where_it_comes_to_rest(examples, logits, energy, bound, digits) -> None
     rho = 1 / examples
     lr = quadratic.clamp_free_bound(rho)
     found = run(examples, lr, 400, quadratic.multilinear_problem(), MeanParameter())[-1]
-    close(found, logits)
-    close(exact.free_energy(found, quadratic.PRIOR, LOSSES, rho), energy, digits)
+    assert_near(found, logits)
+    assert_near(exact.free_energy(found, quadratic.PRIOR, LOSSES, rho), energy, digits)
     best, lowest = exact.gibbs(quadratic.PRIOR, LOSSES, rho)
-    close(lowest, bound, digits)
+    assert_near(lowest, bound, digits)
     if examples == 1:
-        close(found.tanh(), [0.786834, -0.807397, 0.592399])
-        close(best @ exact.sign_table(3), [0.727814, -0.788686, 0.533548])
+        assert_near(found.tanh(), [0.786834, -0.807397, 0.592399])
+        assert_near(best @ exact.sign_table(3), [0.727814, -0.788686, 0.533548])
         assert energy - bound == pytest.approx(0.0490796, abs=6e-8)
 
 
@@ -119,9 +119,9 @@ def test_the_diagonal_is_where_the_mean_parameter_goes_wrong() -> None:
     draw = estimator.draw(logits, Stream(0))
     (grad,) = torch.autograd.grad(quadratic.loss(draw.weights["w"]).sum(), draw.leaves["w"])
     found = estimator.gradient(logits, draw, Credit(torch.zeros(1), {"w": grad}))["w"]
-    close(found, quadratic.A @ mu - quadratic.B, 12)
+    assert_near(found, quadratic.A @ mu - quadratic.B, 12)
     bias = found - quadratic.exact_gradient(mu)
-    close(bias, quadratic.A.diagonal() * mu, 12)
+    assert_near(bias, quadratic.A.diagonal() * mu, 12)
     wrong = run(1, 0.5, 200, quadratic.quadratic_problem(), MeanParameter())[-1]
     assert not torch.allclose(
         wrong, torch.tensor([1.063065, -1.119505, 0.681354]).double(), atol=0.05

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from bayesnn_spike.bench.baselines.source import Source, laid_out
+from bayesnn_spike.bench.baselines.source import Source, laid_out, one_by_one
 from bayesnn_spike.bench.baselines.straight_through import SLOPE
-from bayesnn_spike.bench.layers import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
+from bayesnn_spike.bench.baselines.torch_fused_t import all_steps
+from bayesnn_spike.bench.layers import BETA, THRESHOLD, Layer, Neurons
 from bayesnn_spike.types import Weights
 
 
@@ -24,14 +24,7 @@ def sampled(
     layers: Sequence[Layer], dtype: torch.dtype = torch.float32
 ) -> Callable[[Tensor, Source], Tensor]:
     """Return `run(spikes, source)`: K networks, each layer by layer."""
-    forward = _network(layers, dtype)
-
-    @torch.inference_mode()
-    def run(spikes: Tensor, source: Source) -> Tensor:
-        rows = [forward(spikes, source.one(k)) for k in range(source.draws)]
-        return torch.stack(rows).softmax(-1)
-
-    return run
+    return one_by_one(_network(layers, dtype))
 
 
 def readout(layers: Sequence[Layer]) -> Callable[[Tensor, Weights], Tensor]:
@@ -46,28 +39,17 @@ def firing(device: torch.device) -> Callable[[Tensor], Tensor]:
 
 
 def _network(layers: Sequence[Layer], dtype: torch.dtype) -> Callable[[Tensor, Weights], Tensor]:
-    neurons: dict[str, Any] = {}
+    leaky: dict[str, Any] = {}
+
+    def neurons(layer: Neurons, current: Tensor) -> Tensor:
+        if layer.name not in leaky:
+            leaky[layer.name] = _leaky(current.device)
+        return _fire(leaky[layer.name], current)
 
     def forward(spikes: Tensor, weights: Weights) -> Tensor:
         steps = len(spikes)
         x = laid_out(spikes.to(dtype).flatten(0, 1))
-        for layer in layers:
-            match layer:
-                case Dense():
-                    x = F.linear(x, weights[f"{layer.name}.weight"]).mul_(layer.scale)
-                case Conv():
-                    weight = weights[f"{layer.name}.weight"]
-                    x = F.conv2d(x, weight, padding=layer.padding).mul_(layer.scale)
-                case Neurons():
-                    if layer.name not in neurons:
-                        neurons[layer.name] = _leaky(x.device)
-                    current = x.unflatten(0, (steps, -1))
-                    x = _fire(neurons[layer.name], current).flatten(0, 1)
-                case Pool():
-                    x = F.max_pool2d(x, layer.side)
-                case Flat():
-                    x = x.flatten(1)
-        return x.unflatten(0, (steps, -1)).mean(0)
+        return all_steps(layers, x, weights, steps, neurons).unflatten(0, (steps, -1)).mean(0)
 
     return forward
 

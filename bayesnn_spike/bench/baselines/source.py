@@ -4,6 +4,7 @@ Oracle: tests/bench/baselines/test_source.py.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
@@ -99,6 +100,23 @@ class Drawn(Source):
             self._kept[key] = torch.empty_like(probabilities, dtype=self.dtype)
         signs = self._kept[key].bernoulli_(probabilities, generator=self._generator[0])
         return signs.mul_(2).sub_(1)
+
+
+def one_by_one(
+    network: Callable[[Tensor, Weights], Tensor],
+) -> Callable[[Tensor, Source], Tensor]:
+    """Return `run(spikes, source)`: K networks one after the other, to probabilities `[K, B, C]`.
+
+    Args:
+        network: maps (spikes, weights of one draw) to logits `[B, C]`.
+    """
+
+    @torch.inference_mode()
+    def run(spikes: Tensor, source: Source) -> Tensor:
+        rows = [network(spikes, source.one(k)) for k in range(source.draws)]
+        return torch.stack(rows).softmax(-1)
+
+    return run
 
 
 def laid_out(values: Tensor) -> Tensor:

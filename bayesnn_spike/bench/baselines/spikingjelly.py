@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bayesnn_spike.bench.baselines.source import Source, laid_out
+from bayesnn_spike.bench.baselines.source import Source, laid_out, one_by_one
 from bayesnn_spike.bench.baselines.straight_through import SLOPE
 from bayesnn_spike.bench.layers import BETA, THRESHOLD, Conv, Dense, Flat, Layer, Neurons, Pool
 from bayesnn_spike.types import Weights
@@ -24,14 +24,7 @@ def sampled(
     layers: Sequence[Layer], dtype: torch.dtype = torch.float32
 ) -> Callable[[Tensor, Source], Tensor]:
     """Return `run(spikes, source)`: K networks, each layer by layer."""
-    forward = _network(layers, dtype)
-
-    @torch.inference_mode()
-    def run(spikes: Tensor, source: Source) -> Tensor:
-        rows = [forward(spikes, source.one(k)) for k in range(source.draws)]
-        return torch.stack(rows).softmax(-1)
-
-    return run
+    return one_by_one(_network(layers, dtype))
 
 
 def readout(layers: Sequence[Layer]) -> Callable[[Tensor, Weights], Tensor]:

@@ -29,15 +29,32 @@ def sampled(
         x = laid_out(spikes.to(dtype).flatten(0, 1))
         rows = []
         for k in range(source.draws):
-            logits = _one(layers, x, source.one(k), steps)
+            logits = all_steps(layers, x, source.one(k), steps, lambda _, current: fire_(current))
             rows.append(logits.float().unflatten(0, (steps, -1)).mean(0))
         return torch.stack(rows).softmax(-1)
 
     return run
 
 
-def _one(layers: Sequence[Layer], x: Tensor, weights: Weights, steps: int) -> Tensor:
-    """`[T * B, *in]` to readouts `[T * B, C]`."""
+def all_steps(
+    layers: Sequence[Layer],
+    x: Tensor,
+    weights: Weights,
+    steps: int,
+    neurons: Callable[[Neurons, Tensor], Tensor],
+) -> Tensor:
+    """Run a network layer by layer, each over all time steps at once.
+
+    Args:
+        layers: of the network.
+        x: spikes `[T * B, *in]`.
+        weights: by name.
+        steps: T.
+        neurons: turns a layer's currents `[T, B, *features]` into spikes.
+
+    Returns:
+        Readouts `[T * B, C]`.
+    """
     for layer in layers:
         match layer:
             case Dense():
@@ -46,7 +63,7 @@ def _one(layers: Sequence[Layer], x: Tensor, weights: Weights, steps: int) -> Te
                 weight = weights[f"{layer.name}.weight"]
                 x = F.conv2d(x, weight, padding=layer.padding).mul_(layer.scale)
             case Neurons():
-                fire_(x.unflatten(0, (steps, -1)))
+                x = neurons(layer, x.unflatten(0, (steps, -1))).flatten(0, 1)
             case Pool():
                 x = F.max_pool2d(x, layer.side)
             case Flat():
@@ -77,19 +94,7 @@ def readout(layers: Sequence[Layer], spikes: Tensor, weights: Weights) -> Tensor
     """Return logits `[B, C]` with gradients to the weights; for training."""
     steps = len(spikes)
     x = spikes.flatten(0, 1)
-    for layer in layers:
-        match layer:
-            case Dense():
-                x = F.linear(x, weights[f"{layer.name}.weight"]).mul_(layer.scale)
-            case Conv():
-                weight = weights[f"{layer.name}.weight"]
-                x = F.conv2d(x, weight, padding=layer.padding).mul_(layer.scale)
-            case Neurons():
-                x = _fire(x.unflatten(0, (steps, -1))).flatten(0, 1)
-            case Pool():
-                x = F.max_pool2d(x, layer.side)
-            case Flat():
-                x = x.flatten(1)
+    x = all_steps(layers, x, weights, steps, lambda _, current: _fire(current))
     return x.unflatten(0, (steps, -1)).mean(0)
 
 

@@ -1,14 +1,13 @@
 """One step of Adam as a function: nothing of its arguments is changed."""
 
 import importlib.util
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_shape
-from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops.adam import reference
 
 
@@ -52,12 +51,6 @@ def adam(
     return _ADAM(values, grad, mean, square, step)
 
 
-def _load() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    from bayesnn_spike.ops.adam import cpu
-
-    return cpu.adam
-
-
 def _cpu_refuses(*tensors_and_step: Tensor | Step) -> list[str]:
     tensors = [t for t in tensors_and_step if isinstance(t, Tensor)]
     if any(t.device.type != "cpu" for t in tensors):
@@ -72,8 +65,8 @@ def _cpu_refuses(*tensors_and_step: Tensor | Step) -> list[str]:
 _ADAM = Op(
     "adam",
     (
-        Implementation("cpu", _load, _cpu_refuses),
-        Implementation("reference", lambda: reference.adam, lambda *_: []),
+        Implementation("cpu", from_module("bayesnn_spike.ops.adam.cpu", "adam"), _cpu_refuses),
+        Implementation("reference", lambda: reference.adam, never),
     ),
 )
 # So that `explain` takes the function that users know.

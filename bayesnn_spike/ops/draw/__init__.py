@@ -1,13 +1,14 @@
 """Draw binary weights from their logits: the same bit everywhere for (stream, draw, weight)."""
 
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bayesnn_spike.ops._dispatch import Implementation, Op
-from bayesnn_spike.ops._triton import on_its_device, refusals
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
+from bayesnn_spike.ops._triton import from_triton, refusals
 from bayesnn_spike.ops.draw import reference
 from bayesnn_spike.rng import Stream
 
@@ -86,15 +87,6 @@ def _require_draws(draws: int, first: int) -> None:
         )
 
 
-def _cpu(name: str) -> Any:
-    def load() -> Any:
-        from bayesnn_spike.ops.draw import cpu
-
-        return getattr(cpu, name)
-
-    return load
-
-
 def _cpu_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
     device = torch.device(device) if device is not None else target.device
     reasons = []
@@ -105,46 +97,27 @@ def _cpu_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
     return reasons
 
 
-def _triton(name: str) -> Any:
-    def load() -> Any:
-        from bayesnn_spike.ops.draw import triton
-
-        return on_its_device(getattr(triton, name))
-
-    return load
-
-
 def _triton_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
     return refusals(target.device if device is None else device)
 
 
-def _never(*_: Any, **__: Any) -> list[str]:
-    return []
+def _op(run: Callable[..., Any]) -> Op:
+    """The operation of a reference, whose kernels have its name."""
+    name = run.__name__
+    return Op(
+        name,
+        (
+            Implementation(
+                "triton", from_triton("bayesnn_spike.ops.draw.triton", name), _triton_refuses
+            ),
+            Implementation("cpu", from_module("bayesnn_spike.ops.draw.cpu", name), _cpu_refuses),
+            Implementation("reference", lambda: run, never),
+        ),
+    )
 
 
-_SIGNS = Op(
-    "draw_signs",
-    (
-        Implementation("triton", _triton("draw_signs"), _triton_refuses),
-        Implementation("cpu", _cpu("draw_signs"), _cpu_refuses),
-        Implementation("reference", lambda: reference.draw_signs, _never),
-    ),
-)
-_WORDS = Op(
-    "draw_words",
-    (
-        Implementation("triton", _triton("draw_words"), _triton_refuses),
-        Implementation("cpu", _cpu("draw_words"), _cpu_refuses),
-        Implementation("reference", lambda: reference.draw_words, _never),
-    ),
-)
-_BITS = Op(
-    "random_bits",
-    (
-        Implementation("triton", _triton("random_bits"), _triton_refuses),
-        Implementation("cpu", _cpu("random_bits"), _cpu_refuses),
-        Implementation("reference", lambda: reference.random_bits, _never),
-    ),
-)
+_SIGNS = _op(reference.draw_signs)
+_WORDS = _op(reference.draw_words)
+_BITS = _op(reference.random_bits)
 # So that `explain` takes the function that users know.
 draw_signs.op, draw_words.op, random_bits.op = _SIGNS, _WORDS, _BITS

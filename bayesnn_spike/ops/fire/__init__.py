@@ -1,6 +1,5 @@
 """Turn currents into spikes: threshold and reset over the whole time loop."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
 import torch
@@ -8,9 +7,9 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from bayesnn_spike.checks import require_interval, require_state
-from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
-from bayesnn_spike.ops._triton import on_its_device, refusals
+from bayesnn_spike.ops._triton import from_triton, refusals
 from bayesnn_spike.ops.fire import reference
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
 
@@ -56,35 +55,22 @@ def fire(
 
     Source: ops/fire/README.md. Oracle: tests/ops/test_fire.py.
     """
+    options = {
+        "time_dim": time_dim,
+        "beta": beta,
+        "v_threshold": v_threshold,
+        "surrogate": surrogate,
+        "reset": reset,
+        "comparison": comparison,
+        "detach_reset": detach_reset,
+    }
     if has_torch_function_unary(current):
-        return handle_torch_function(
-            fire,
-            (current,),
-            current,
-            state,
-            time_dim=time_dim,
-            beta=beta,
-            v_threshold=v_threshold,
-            surrogate=surrogate,
-            reset=reset,
-            comparison=comparison,
-            detach_reset=detach_reset,
-        )
+        return handle_torch_function(fire, (current,), current, state, **options)
     require_interval(beta, "beta", 0.0, 1.0)
     require_steps(current, time_dim, "the current of fire")
     if state is not None:
         require_state(state, "the membrane", current.select(time_dim, 0))
-    return _FIRE(
-        current,
-        state,
-        time_dim=time_dim,
-        beta=beta,
-        v_threshold=v_threshold,
-        surrogate=surrogate,
-        reset=reset,
-        comparison=comparison,
-        detach_reset=detach_reset,
-    )
+    return _FIRE(current, state, **options)
 
 
 def refractory_fire(
@@ -136,24 +122,6 @@ def refractory_fire(
     return spikes, RefractoryState(refractory, last), membrane
 
 
-def _load_fire() -> Callable[..., tuple[Tensor, Tensor]]:
-    from bayesnn_spike.ops.fire import cpu
-
-    return cpu.fire
-
-
-def _load_refractory() -> Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]:
-    from bayesnn_spike.ops.fire import refractory_cpu
-
-    return refractory_cpu.refractory_fire
-
-
-def _load_triton() -> Callable[..., tuple[Tensor, Tensor]]:
-    from bayesnn_spike.ops.fire import triton
-
-    return on_its_device(triton.fire)
-
-
 def _triton_refuses(current: Tensor, *_: Any, **options: Any) -> list[str]:
     reasons = refusals(current.device)
     if reasons:
@@ -178,23 +146,25 @@ def _unknown(options: dict[str, Any]) -> list[str]:
     return reasons
 
 
-def _never(*_: Any, **__: Any) -> list[str]:
-    return []
-
-
 _FIRE = Op(
     "fire",
     (
-        Implementation("triton", _load_triton, _triton_refuses),
-        Implementation("cpu", _load_fire, _cpu_refuses),
-        Implementation("reference", lambda: reference.fire, _never),
+        Implementation(
+            "triton", from_triton("bayesnn_spike.ops.fire.triton", "fire"), _triton_refuses
+        ),
+        Implementation("cpu", from_module("bayesnn_spike.ops.fire.cpu", "fire"), _cpu_refuses),
+        Implementation("reference", lambda: reference.fire, never),
     ),
 )
 _REFRACTORY = Op(
     "refractory_fire",
     (
-        Implementation("cpu", _load_refractory, _cpu_refuses),
-        Implementation("reference", lambda: reference.refractory_fire, _never),
+        Implementation(
+            "cpu",
+            from_module("bayesnn_spike.ops.fire.refractory_cpu", "refractory_fire"),
+            _cpu_refuses,
+        ),
+        Implementation("reference", lambda: reference.refractory_fire, never),
     ),
 )
 # So that `explain` takes the function that users know.

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_shape
-from bayesnn_spike.ops._dispatch import Implementation, Op
-from bayesnn_spike.ops._triton import on_its_device
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
+from bayesnn_spike.ops._triton import from_triton
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract
 from bayesnn_spike.ops.sampled import reference
@@ -57,11 +57,9 @@ def sampled_linear(
     """
     require_ndim_of(spikes, "[*K, T, B, N]", 3, 4)
     require_signs_fit(spikes, signs, bias, feature_dims=1)
-    require_interval(beta, "beta", 0.0, 1.0)
-    outputs = signs.size[0]
-    _require_scale(scale, outputs)
+    _require_neurons(signs, scale, beta)
     if state is not None:
-        require_shape(state, "the membrane", (signs.draws, spikes.shape[-2], outputs))
+        require_shape(state, "the membrane", (signs.draws, spikes.shape[-2], signs.size[0]))
     return _LINEAR(
         spikes,
         signs,
@@ -102,12 +100,11 @@ def sampled_conv2d(
     """
     require_ndim_of(spikes, "[*K, T, B, C, H, W]", 5, 6)
     require_signs_fit(spikes, signs, bias, feature_dims=3)
-    require_interval(beta, "beta", 0.0, 1.0)
-    outputs = signs.size[0]
-    _require_scale(scale, outputs)
+    _require_neurons(signs, scale, beta)
     if state is not None:
         after = map_after(tuple(spikes.shape[-2:]), signs.size[-2:], stride, padding)
-        require_shape(state, "the membrane", (signs.draws, spikes.shape[-4], outputs, *after))
+        shape = (signs.draws, spikes.shape[-4], signs.size[0], *after)
+        require_shape(state, "the membrane", shape)
     return _CONV2D(
         spikes,
         signs,
@@ -123,56 +120,27 @@ def sampled_conv2d(
     )
 
 
-def _require_scale(scale: float | Tensor, outputs: int) -> None:
+def _require_neurons(signs: Signs, scale: float | Tensor, beta: float) -> None:
+    require_interval(beta, "beta", 0.0, 1.0)
     if isinstance(scale, Tensor):
-        require_shape(scale, "scale", (outputs,))
+        require_shape(scale, "scale", (signs.size[0],))
 
 
-def _never(*_: Any, **__: Any) -> list[str]:
-    return []
+def _op(run: Callable[..., Any]) -> Op:
+    """The operation of a reference, whose kernels have its name."""
+    name = run.__name__
+    return Op(
+        name,
+        (
+            Implementation(
+                "triton", from_triton("bayesnn_spike.ops.sampled.triton", name), triton_refuses
+            ),
+            Implementation("cpu", from_module("bayesnn_spike.ops.sampled.cpu", name), cpu_refuses),
+            Implementation("reference", lambda: run, never),
+        ),
+    )
 
 
-def _triton(name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        from bayesnn_spike.ops.sampled import triton
-
-        return on_its_device(getattr(triton, name))
-
-    return load
-
-
-def _triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
-    return triton_refuses(spikes, signs.device)
-
-
-def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        from bayesnn_spike.ops.sampled import cpu
-
-        return getattr(cpu, name)
-
-    return load
-
-
-def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
-    return cpu_refuses(spikes)
-
-
-_LINEAR = Op(
-    "sampled_linear",
-    (
-        Implementation("triton", _triton("sampled_linear"), _triton_refuses),
-        Implementation("cpu", _cpu("sampled_linear"), _cpu_refuses),
-        Implementation("reference", lambda: reference.sampled_linear, _never),
-    ),
-)
-_CONV2D = Op(
-    "sampled_conv2d",
-    (
-        Implementation("triton", _triton("sampled_conv2d"), _triton_refuses),
-        Implementation("cpu", _cpu("sampled_conv2d"), _cpu_refuses),
-        Implementation("reference", lambda: reference.sampled_conv2d, _never),
-    ),
-)
+_LINEAR, _CONV2D = _op(reference.sampled_linear), _op(reference.sampled_conv2d)
 # So that `explain` takes the function that users know.
 sampled_linear.op, sampled_conv2d.op = _LINEAR, _CONV2D

@@ -6,7 +6,7 @@ from torch import Tensor
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.fire import reference as fire
 from bayesnn_spike.ops.fire.surrogate import Boxcar, Comparison, Reset
-from bayesnn_spike.ops.spikes import PackedSpikes
+from bayesnn_spike.ops.spikes import PackedSpikes, as_numbers
 from bayesnn_spike.ops.synapse import reference as synapse
 
 
@@ -23,8 +23,7 @@ def sampled_linear(
     comparison: Comparison,
 ) -> tuple[PackedSpikes, Tensor]:
     """Packed spikes `[K, T, B, M]` and the last membrane `[K, B, M]`."""
-    dense = spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
-    current = synapse.signed_linear(dense, signs.dense(), bias) * scale
+    current = synapse.signed_linear(as_numbers(spikes), signs.dense(), bias) * scale
     return _fire(current, state, 1, beta, v_threshold, reset, comparison)
 
 
@@ -43,7 +42,7 @@ def sampled_conv2d(
     comparison: Comparison,
 ) -> tuple[PackedSpikes, Tensor]:
     """Packed spikes `[K, T, B, O, H', W']` and the last membrane `[K, B, O, H', W']`."""
-    dense = spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
+    dense = as_numbers(spikes)
     current = synapse.conv2d(dense, signs.dense(), bias, stride=stride, padding=padding)
     scale = scale.view(-1, 1, 1) if isinstance(scale, Tensor) else scale
     return _fire(current * scale, state, 3, beta, v_threshold, reset, comparison)

@@ -1,12 +1,10 @@
 """Currents from weights and spikes: linear and 2-d convolution with an optional draw axis K."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from bayesnn_spike.checks import require_ndim
-from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops.synapse import dense
 from bayesnn_spike.ops.synapse.choice import MAX_DENSITY as MAX_DENSITY
 from bayesnn_spike.ops.synapse.choice import linear_refuses
@@ -66,19 +64,15 @@ def conv2d(
     return _CONV2D(spikes, weight, bias, stride=stride, padding=padding)
 
 
-def _load_cpu() -> Callable[..., Tensor]:
-    from bayesnn_spike.ops.synapse import cpu
-
-    return cpu.linear
-
-
 _LINEAR = Op(
     "linear",
     (
-        Implementation("cpu", _load_cpu, linear_refuses),
-        Implementation("reference", lambda: dense.linear, lambda *_: []),
+        Implementation(
+            "cpu", from_module("bayesnn_spike.ops.synapse.cpu", "linear"), linear_refuses
+        ),
+        Implementation("reference", lambda: dense.linear, never),
     ),
 )
-_CONV2D = Op("conv2d", (Implementation("reference", lambda: dense.conv2d, lambda *_, **__: []),))
+_CONV2D = Op("conv2d", (Implementation("reference", lambda: dense.conv2d, never),))
 # So that `explain` takes the function that users know.
 linear.op, conv2d.op = _LINEAR, _CONV2D

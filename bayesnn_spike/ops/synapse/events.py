@@ -11,24 +11,19 @@ import numpy as np
 
 from bayesnn_spike.ops._compile import jit
 from bayesnn_spike.ops._simd import (
-    Width,
     differs,
     get,
-    load,
     load_floats,
     popcount_word,
     put,
     splat_float,
-    store,
     trailing_zeros,
-    transpose_bytes,
 )
 from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.bits import words_for
-from bayesnn_spike.ops.synapse.rows import transpose_planes
+from bayesnn_spike.ops.synapse.rows import transpose_square
 
 _U64, _F32, _I32 = np.uint64, np.float32, np.int32
-_ALL = Width(8)
 
 
 class Lists(NamedTuple):
@@ -133,30 +128,6 @@ def _list(words, x, starts, places, values, by_input, start, stop):
 
 
 @jit
-def _turn_square(buffer, out):
-    """Transpose 64 x 64 bits: row 8 b + r is buffer[8 r + b], column n out[8 (n % 8) + n // 8]."""
-    a, b, c, d, e, f, g, h = transpose_planes(
-        _ALL,
-        load(_ALL, buffer, 0),
-        load(_ALL, buffer, 8),
-        load(_ALL, buffer, 16),
-        load(_ALL, buffer, 24),
-        load(_ALL, buffer, 32),
-        load(_ALL, buffer, 40),
-        load(_ALL, buffer, 48),
-        load(_ALL, buffer, 56),
-    )
-    store(out, 0, transpose_bytes(a))
-    store(out, 8, transpose_bytes(b))
-    store(out, 16, transpose_bytes(c))
-    store(out, 24, transpose_bytes(d))
-    store(out, 32, transpose_bytes(e))
-    store(out, 40, transpose_bytes(f))
-    store(out, 48, transpose_bytes(g))
-    store(out, 56, transpose_bytes(h))
-
-
-@jit
 def _turn(words, out, counts, start, stop):
     """Columns (d, w) start to stop of words `[D, R, W]`: out `[D, N, ceil(R / 64)]`, their ones."""
     rows, inputs = words.shape[1], out.shape[1]
@@ -172,7 +143,7 @@ def _turn(words, out, counts, start, stop):
                 for r in range(8):
                     i = 8 * b + r
                     buffer[8 * r + b] = words[d, 64 * q + i, w] if i < some else _U64(0)
-            _turn_square(buffer, mixed)
+            transpose_square(buffer, mixed)
             for n in range(here):
                 word = mixed[8 * (n % 8) + n // 8]
                 out[d, 64 * w + n, q] = word

@@ -17,7 +17,7 @@ from bayesnn_spike.ops.synapse.engine import Layer
 from bayesnn_spike.ops.synapse.lists import Geometry
 from bayesnn_spike.ops.synapse.pack import pack_spikes
 from bayesnn_spike.ops.synapse.rows import rows_by_input
-from bayesnn_spike.ops.synapse.shapes import map_after, pair
+from bayesnn_spike.ops.synapse.shapes import window_of
 
 # Bytes of packed signs held at once, in both orders.
 SIGN_BYTES = 32 * 2**20
@@ -30,9 +30,7 @@ def geometry_of(
     padding: int | tuple[int, int],
 ) -> Geometry:
     """The convolution of these spikes and signs, as the kernels see it."""
-    before, kernel = tuple(spikes.shape[-2:]), tuple(signs.size[-2:])
-    after = map_after(before, kernel, stride, padding)
-    return Geometry(*before, *kernel, *pair(stride), *pair(padding), *after)
+    return Geometry(*window_of(spikes, signs, stride, padding))
 
 
 def spike_words(spikes: Tensor | PackedSpikes, feature_dims: int) -> np.ndarray:

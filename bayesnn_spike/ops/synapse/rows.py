@@ -51,6 +51,30 @@ def transpose_planes(width, a, b, c, d, e, f, g, h):
 
 
 @jit
+def transpose_square(buffer, out):
+    """Transpose 64 x 64 bits: row 8 b + r is buffer[8 r + b], column n out[8 (n % 8) + n // 8]."""
+    a, b, c, d, e, f, g, h = transpose_planes(
+        _ALL,
+        load(_ALL, buffer, 0),
+        load(_ALL, buffer, 8),
+        load(_ALL, buffer, 16),
+        load(_ALL, buffer, 24),
+        load(_ALL, buffer, 32),
+        load(_ALL, buffer, 40),
+        load(_ALL, buffer, 48),
+        load(_ALL, buffer, 56),
+    )
+    store(out, 0, transpose_bytes(a))
+    store(out, 8, transpose_bytes(b))
+    store(out, 16, transpose_bytes(c))
+    store(out, 24, transpose_bytes(d))
+    store(out, 32, transpose_bytes(e))
+    store(out, 40, transpose_bytes(f))
+    store(out, 48, transpose_bytes(g))
+    store(out, 56, transpose_bytes(h))
+
+
+@jit
 def _gather(words, lane, lanes, word, buffer):
     """Words of 64 inputs of outputs lane + 16 r + b, b < 8, into buffer `[r, b]`; zero outside."""
     rows = words.shape[1]
@@ -80,25 +104,7 @@ def _fill(words, draws, inputs, taps, out, start, stop):
         for word in range(words.shape[2]):
             for half in range(2):
                 _gather(source, 128 * group + 8 * half, lanes, word, buffer)
-                a, b, c, d, e, f, g_, h = transpose_planes(
-                    _ALL,
-                    load(_ALL, buffer, 0),
-                    load(_ALL, buffer, 8),
-                    load(_ALL, buffer, 16),
-                    load(_ALL, buffer, 24),
-                    load(_ALL, buffer, 32),
-                    load(_ALL, buffer, 40),
-                    load(_ALL, buffer, 48),
-                    load(_ALL, buffer, 56),
-                )
-                store(mixed, 0, transpose_bytes(a))
-                store(mixed, 8, transpose_bytes(b))
-                store(mixed, 16, transpose_bytes(c))
-                store(mixed, 24, transpose_bytes(d))
-                store(mixed, 32, transpose_bytes(e))
-                store(mixed, 40, transpose_bytes(f))
-                store(mixed, 48, transpose_bytes(g_))
-                store(mixed, 56, transpose_bytes(h))
+                transpose_square(buffer, mixed)
                 for j in range(min(64, inputs - 64 * word)):
                     n = 64 * word + j
                     row = n % taps * (inputs // taps) + n // taps

@@ -31,6 +31,22 @@ def map_after(
     return after[0], after[1]
 
 
+def window_of(
+    spikes: Tensor | PackedSpikes,
+    signs: Signs,
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int],
+) -> tuple[int, ...]:
+    """Return the ten sizes of a convolution, y before x: map, kernel, stride, padding, map after.
+
+    Raises:
+        ValueError: the kernel is larger than the padded map.
+    """
+    before, kernel = tuple(spikes.shape[-2:]), tuple(signs.size[-2:])
+    after = map_after(before, kernel, stride, padding)
+    return (*before, *kernel, *pair(stride), *pair(padding), *after)
+
+
 def require_ndim_of(spikes: Tensor | PackedSpikes, axes: str, *allowed: int) -> None:
     """As `require_ndim`, for spikes of either form."""
     if isinstance(spikes, Tensor):

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor
 
-from bayesnn_spike.ops._dispatch import Implementation, Op
-from bayesnn_spike.ops._triton import on_its_device
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
+from bayesnn_spike.ops._triton import from_triton
 from bayesnn_spike.ops.draw.signs import Signs
-from bayesnn_spike.ops.spikes import PackedSpikes, cpu_refuses, triton_refuses
+from bayesnn_spike.ops.spikes import PackedSpikes, as_numbers, cpu_refuses, triton_refuses
 from bayesnn_spike.ops.synapse import reference
 from bayesnn_spike.ops.synapse.shapes import map_after, require_ndim_of, require_signs_fit
 
@@ -61,43 +61,21 @@ def signed_conv2d(
 
 
 def _reference_linear(spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None) -> Tensor:
-    return reference.signed_linear(_dense(spikes), signs.dense(), bias)
+    return reference.signed_linear(as_numbers(spikes), signs.dense(), bias)
 
 
 def _reference_conv2d(
     spikes: Tensor | PackedSpikes, signs: Signs, bias: Tensor | None, **options: Any
 ) -> Tensor:
-    return reference.conv2d(_dense(spikes), signs.dense(), bias, **options)
-
-
-def _dense(spikes: Tensor | PackedSpikes) -> Tensor:
-    return spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
-
-
-def _never(*_: Any, **__: Any) -> list[str]:
-    return []
+    return reference.conv2d(as_numbers(spikes), signs.dense(), bias, **options)
 
 
 def _triton(name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        from bayesnn_spike.ops.synapse import triton
-
-        return on_its_device(getattr(triton, name))
-
-    return load
-
-
-def _triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
-    return triton_refuses(spikes, signs.device)
+    return from_triton("bayesnn_spike.ops.synapse.triton", name)
 
 
 def _cpu(name: str) -> Callable[[], Callable[..., Any]]:
-    def load() -> Callable[..., Any]:
-        from bayesnn_spike.ops.synapse import signed_cpu
-
-        return getattr(signed_cpu, name)
-
-    return load
+    return from_module("bayesnn_spike.ops.synapse.signed_cpu", name)
 
 
 def _form(name: str) -> Callable[..., str]:
@@ -105,24 +83,20 @@ def _form(name: str) -> Callable[..., str]:
     return lambda *args, **options: _cpu(name)()(*args, **options)
 
 
-def _cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
-    return cpu_refuses(spikes)
-
-
 _LINEAR = Op(
     "signed_linear",
     (
-        Implementation("triton", _triton("signed_linear"), _triton_refuses),
-        Implementation("cpu", _cpu("signed_linear"), _cpu_refuses, _form("linear_form")),
-        Implementation("reference", lambda: _reference_linear, _never),
+        Implementation("triton", _triton("signed_linear"), triton_refuses),
+        Implementation("cpu", _cpu("signed_linear"), cpu_refuses, _form("linear_form")),
+        Implementation("reference", lambda: _reference_linear, never),
     ),
 )
 _CONV2D = Op(
     "signed_conv2d",
     (
-        Implementation("triton", _triton("signed_conv2d"), _triton_refuses),
-        Implementation("cpu", _cpu("signed_conv2d"), _cpu_refuses, _form("conv2d_form")),
-        Implementation("reference", lambda: _reference_conv2d, _never),
+        Implementation("triton", _triton("signed_conv2d"), triton_refuses),
+        Implementation("cpu", _cpu("signed_conv2d"), cpu_refuses, _form("conv2d_form")),
+        Implementation("reference", lambda: _reference_conv2d, never),
     ),
 )
 # So that `explain` takes the function that users know.

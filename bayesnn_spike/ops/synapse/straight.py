@@ -4,14 +4,13 @@ y = scale (x sign(v)^T + bias)      sign(v) = +1 for v >= 0, else -1
 dL/dv = dL/dsign(v)         the sign passes its gradient as it is
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_ndim
-from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops.synapse import dense
 from bayesnn_spike.ops.synapse.choice import straight_refuses
 from bayesnn_spike.ops.synapse.shapes import require_fit
@@ -66,17 +65,15 @@ def _reference(spikes: Tensor, weight: Tensor, bias: Tensor | None, *, scale: fl
     return dense.linear(spikes, through_signs(weight), bias) * scale
 
 
-def _load() -> Callable[..., Tensor]:
-    from bayesnn_spike.ops.synapse import straight_cpu
-
-    return straight_cpu.straight_linear
-
-
 STRAIGHT_LINEAR = Op(
     "straight_linear",
     (
-        Implementation("cpu", _load, straight_refuses),
-        Implementation("reference", lambda: _reference, lambda *_, **__: []),
+        Implementation(
+            "cpu",
+            from_module("bayesnn_spike.ops.synapse.straight_cpu", "straight_linear"),
+            straight_refuses,
+        ),
+        Implementation("reference", lambda: _reference, never),
     ),
 )
 # So that `explain` takes the function that users know.

@@ -14,7 +14,7 @@ from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.draw.triton import PLAIN
 from bayesnn_spike.ops.spikes import PackedSpikes
 from bayesnn_spike.ops.synapse.product import Geometry, hold, launch, operands, product
-from bayesnn_spike.ops.synapse.shapes import map_after, pair
+from bayesnn_spike.ops.synapse.shapes import window_of
 
 # Sides of a tile, at most: 64 float32 sums a thread.
 _SIDE = 128
@@ -114,9 +114,7 @@ def geometry_of(
     padding: int | tuple[int, int],
 ) -> Geometry:
     """Return the convolution of these spikes and signs as kernels see it."""
-    before, kernel = tuple(spikes.shape[-2:]), tuple(signs.size[-2:])
-    after = map_after(before, kernel, stride, padding)
-    return Geometry(signs.size[1], *before, *kernel, *pair(stride), *pair(padding), *after)
+    return Geometry(signs.size[1], *window_of(spikes, signs, stride, padding))
 
 
 def _currents(

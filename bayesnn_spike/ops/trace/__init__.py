@@ -1,11 +1,9 @@
 """A first-order filter over time, without threshold: synaptic and membrane traces."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_state
-from bayesnn_spike.ops._dispatch import Implementation, Op
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
 from bayesnn_spike.ops.trace import reference
 
@@ -37,17 +35,11 @@ def trace(
     return _TRACE(inputs, state, decay=decay, time_dim=time_dim)
 
 
-def _load_cpu() -> Callable[..., tuple[Tensor, Tensor]]:
-    from bayesnn_spike.ops.trace import cpu
-
-    return cpu.trace
-
-
 _TRACE = Op(
     "trace",
     (
-        Implementation("cpu", _load_cpu, lambda inputs, *_, **__: cpu_refuses(inputs)),
-        Implementation("reference", lambda: reference.trace, lambda *_, **__: []),
+        Implementation("cpu", from_module("bayesnn_spike.ops.trace.cpu", "trace"), cpu_refuses),
+        Implementation("reference", lambda: reference.trace, never),
     ),
 )
 # So that `explain` takes the function that users know.

@@ -172,7 +172,7 @@ def sound_file(tmp_path_factory) -> Path:
 def test_a_cut_at_every_byte_is_refused(file, sound_file) -> None:
     raw = sound_file.read_bytes()
     for size in range(len(raw)):
-        refusal(read_npz, put(file, raw[:size]))
+        assert refusal(read_npz, put(file, raw[:size])).path == file
 
 
 def test_damage_at_every_byte_changes_no_event_or_is_refused(file, sound_file) -> None:
