@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.losses import class_logits
+from bayesnn_spike.nn.evaluating import evaluating
 from bayesnn_spike.posterior import AbstractPosterior
 from bayesnn_spike.predict.how import Committee, Ensemble, How, MeanParameter, Mode, Vote
 from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
@@ -66,17 +67,11 @@ def predict(
     require_positive(max_bytes, "max_bytes")
     if not 0 <= burn_in < len(spikes):
         raise ValueError(f"burn_in {burn_in} leaves nothing of {len(spikes)} time steps")
-    # A module in training mode would drop units or update batch statistics while predicting.
-    training = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        rows = []
+    rows = []
+    with evaluating(network):
         for index, batch in enumerate(spikes.split(batch_size, dim=1)):
             draws = _draws(posterior, how, stream, index)
             rows.append(_members(network, draws, batch.float(), pooling, burn_in, max_bytes))
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     members = torch.cat(rows, dim=1)  # log-probabilities [K, N, C]
     probabilities = members.exp()
     if isinstance(how, Vote):

@@ -1,0 +1,91 @@
+"""learn/target: prior times likelihood, against enumeration and by hand."""
+
+import pytest
+import torch
+
+from bayesnn_spike.learn import RateCrossEntropy, Temperature
+from bayesnn_spike.learn.target import Target
+from bayesnn_spike.models import mlp
+from bayesnn_spike.posterior import Bernoulli
+from bayesnn_spike.posterior.flat import unflatten
+from tests.ops import cases
+from tests.oracles import enumeration
+
+RHO = Temperature(4, tempering=0.8)
+
+
+def target(**options) -> Target:
+    network = enumeration.small_network()
+    return Target(network, RateCrossEntropy(), enumeration.small_batch(), RHO, **options)
+
+
+def all_weights(one: Target):
+    return unflatten(enumeration.sign_table(one.size), one.shapes)
+
+
+def prior(one: Target) -> Bernoulli:
+    return Bernoulli({n: cases.normal(*s, seed=3) for n, s in one.shapes.items()})
+
+
+def test_losses_are_those_of_every_network() -> None:
+    one = target(draws_at_once=100)
+    expected = enumeration.all_losses(one.network, one.batch)
+    torch.testing.assert_close(one.losses(all_weights(one)), expected)
+
+
+def test_the_log_probability_is_prior_and_likelihood() -> None:
+    one = target()
+    one = target(prior=prior(one))
+    weights = all_weights(one)
+    logits = enumeration.join(one.prior.logits).double()
+    expected = enumeration.probabilities(logits.tanh()).log()
+    expected = expected - enumeration.all_losses(one.network, one.batch) / RHO.rho
+    torch.testing.assert_close(one.log_prob(weights), expected)
+    torch.testing.assert_close(one.log_prior(weights).exp().sum().item(), 1.0)
+
+
+def test_packed_networks_have_the_same_losses() -> None:
+    """In float32 the engine runs: its sums are exact, and only the loss is rounded."""
+    network = mlp(3, (2,), 2, gain_in=2.0, gain_out=2.0)
+    spikes, labels = enumeration.small_batch()
+    batch = type(enumeration.small_batch())(spikes.float(), labels)
+    one = Target(network, RateCrossEntropy(), batch, RHO)
+    table = enumeration.sign_table(one.size).float()
+    found = one.losses(unflatten(table, one.shapes))
+    expected = enumeration.all_losses(enumeration.small_network(), enumeration.small_batch())
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_are_those_of_the_losses() -> None:
+    one = target(draws_at_once=3)
+    weights = {n: w[-7:] for n, w in all_weights(one).items()}  # neurons fire
+    log_prob, slopes = one.with_gradient(weights)
+    torch.testing.assert_close(log_prob, one.log_prob(weights))
+    leaves = {n: w.clone().requires_grad_() for n, w in weights.items()}
+    outputs, _ = torch.func.functional_call(one.network, leaves, (one.batch.spikes,))
+    total = -one.loss(outputs, one.batch.labels).sum() / RHO.rho
+    found = torch.autograd.grad(total, list(leaves.values()))
+    for name, expected in zip(leaves, found, strict=True):
+        torch.testing.assert_close(slopes[name], expected)
+        assert expected.abs().max() > 0
+
+
+def test_the_network_s_modes_are_left_alone() -> None:
+    one = target()
+    one.network.train()
+    one.losses({n: w[:1] for n, w in all_weights(one).items()})
+    assert all(module.training for module in one.network.modules())
+
+
+def test_guards() -> None:
+    with pytest.raises(ValueError, match="rho must be positive"):
+        Target(
+            enumeration.small_network(),
+            RateCrossEntropy(),
+            enumeration.small_batch(),
+            Temperature(4, tempering=0.0),
+        )
+    with pytest.raises(ValueError, match="the prior has"):
+        target(prior=Bernoulli({"input.weight": torch.zeros(2, 3)}))
+    with pytest.raises(ValueError, match="draws_at_once must be positive"):
+        target(draws_at_once=0)
