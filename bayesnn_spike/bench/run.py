@@ -5,6 +5,7 @@ without seconds. Oracle: tests/bench/test_run.py.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -66,12 +67,16 @@ def _run(
         "complete": False,
     }
     keep(result)  # a place that cannot be written is found at once
-    jobs = list(_groups(settings))
-    total = len(jobs) + (len(scaling.AXES) if settings.scaling else 0)
-    for done, group in enumerate(jobs):
+    jobs = deque(_groups(settings))
+    count = len(jobs)
+    total = count + (len(scaling.AXES) if settings.scaling else 0)
+    for done in range(count):
+        # What a job holds, its spikes and the reference's answers, goes with it.
+        group = jobs.popleft()
         _run_group(group, settings, roofline, result, lambda t, d=done: watch(d / total, t))
+        del group
         keep(result)
-    for done, axis in enumerate(scaling.AXES if settings.scaling else (), start=len(jobs)):
+    for done, axis in enumerate(scaling.AXES if settings.scaling else (), start=count):
         _run_axis(axis, settings, result, lambda t, d=done: watch(d / total, t))
         keep(result)
     result["complete"] = True

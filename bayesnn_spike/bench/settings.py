@@ -12,6 +12,7 @@ from bayesnn_spike.bench.cases import FULL, QUICK, Case
 from bayesnn_spike.bench.errors import BenchError
 from bayesnn_spike.bench.who import ENGINE, EVERYONE, absence
 from bayesnn_spike.export.values import unknown
+from bayesnn_spike.ops._threads import threads_of
 
 BENCHES = {"draw": draw, "synapse": synapse, "fire": fire, "forward": forward, "train": train}
 ALL, SCALING = "all", "scaling"
@@ -93,7 +94,8 @@ def choose(
 
     Raises:
         BenchError: a name is unknown (the nearest right one is named), someone named cannot run
-            here, takes no part in the bench, or the case is not part of it.
+            here, takes no part in the bench, or the case is not part of it, or the engine would
+            have fewer threads than torch.
     """
     if bench not in (*BENCHES, SCALING, ALL):
         raise BenchError(unknown(bench, (*BENCHES, SCALING, ALL), what="bench"))
@@ -111,6 +113,9 @@ def choose(
             raise BenchError(f"{name} {reason}")
     if device == "cuda":
         _require_cuda()
+    _require_threads(threads)
+    if bench == SCALING and cases:
+        raise BenchError("the bench scaling has a network of its own: leave --case out")
     benches = tuple(BENCHES) if bench == ALL else tuple(n for n in BENCHES if n == bench)
     sweeps = sweeps or bench == SCALING
     takes_part = {w for name in benches for w in BENCHES[name].WHO}
@@ -137,6 +142,19 @@ def choose(
         budget if budget is not None else (0.02 if quick else 3.0),
         longest,
     )
+
+
+def _require_threads(threads: int) -> None:
+    """Torch and the engine are timed on equally many."""
+    try:
+        ours = threads_of(threads)
+    except ValueError as error:
+        raise BenchError(str(error)) from error
+    if ours != threads:
+        raise BenchError(
+            f"NUMBA_NUM_THREADS leaves the engine {ours} of {threads} threads: unset it, or give "
+            f"--threads {ours}"
+        )
 
 
 def _require_cuda() -> None:

@@ -1,5 +1,6 @@
 """`bayesnn-spike bench`: time the engine against baselines and the machine's limits."""
 
+import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,6 +113,8 @@ def bench(
         )
     except BenchError as error:
         fail(str(error), code=USAGE)
+    if path is not None and settings.scaling and importlib.util.find_spec("matplotlib") is None:
+        fail("--scaling with --json draws a plot, and matplotlib is not installed", code=FAILED)
     kept: dict[str, Any] = {}
 
     def keep(result: dict[str, Any]) -> None:
@@ -133,13 +136,17 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     from bayesnn_spike.io import atomic_write_text
     from bayesnn_spike.report.benchmarks import page
 
+    if not result["rows"] and path.exists():
+        # An earlier result stays until there is another; that it can be replaced is tried now.
+        atomic_write_text(path, path.read_text())
+        return
+    atomic_write_text(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
     picture = None
     if result["complete"] and result["lines"]:
         from bayesnn_spike.report.figures import save_png, scaling_figure
 
         picture = "scaling.png"
         save_png(scaling_figure(list(_sweeps(result))), path.with_name(picture))
-    atomic_write_text(path, json.dumps(result, indent=1, allow_nan=False) + "\n")
     atomic_write_text(path.with_suffix(".md"), page(result, picture=picture))
 
 

@@ -105,12 +105,14 @@ def _kernels(compiler: bool) -> tuple[str, list[str]]:
     """Name the width of the vectors and the threads of compiled kernels, and what is wrong."""
     if not compiler:
         return "none: numba is missing, the reference runs", []
+    from bayesnn_spike.ops._openmp import team_size
     from bayesnn_spike.ops._simd import machine_width
     from bayesnn_spike.ops._threads import threads
 
     width = f"vectors of {64 * machine_width().count} bits"
     try:
-        return f"{width}, threads: {threads()}", []
+        whose = "PyTorch's team" if threads() == team_size() else "a pool of their own"
+        return f"{width}, threads: {threads()}, {whose}", []
     except ValueError as error:  # of NUMBA_NUM_THREADS
         return width, [str(error)]
 

@@ -6,6 +6,7 @@ float) and check no bounds. Oracle: tests/ops/test_compile.py.
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ import numba
 from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+_KEPT = 7 * 24 * 3600
+"""Seconds that machine code of other sources is kept: of a branch that somebody comes back to."""
 _log = logging.getLogger("bayesnn_spike")
 
 
@@ -60,8 +63,16 @@ class _Cache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
+            self._prune()
         except OSError as error:
             _log.warning("a compiled kernel cannot be kept in %s: %s", self._cache_path, error)
+
+    def _prune(self) -> None:
+        """Delete this kernel's code of other sources that nobody has compiled for a week."""
+        oldest = time.time() - _KEPT
+        for path in Path(self._cache_path).glob(f"{self._impl.filename_base}-*.nb?"):
+            if _stamp()[:16] not in path.name and path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
 
 
 class _File(IndexDataCacheFile):

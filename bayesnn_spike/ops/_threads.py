@@ -8,8 +8,9 @@ Oracle: tests/ops/test_threads.py.
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -26,12 +27,17 @@ def threads() -> int:
     Raises:
         ValueError: NUMBA_NUM_THREADS is not a positive integer.
     """
+    return threads_of(torch.get_num_threads())
+
+
+def threads_of(count: int) -> int:
+    """Return how many threads kernels use where torch uses `count`; raises as `threads`."""
     named = os.environ.get("NUMBA_NUM_THREADS")
     if named is None:
-        return torch.get_num_threads()
+        return count
     if not named.isdecimal() or int(named) < 1:
         raise ValueError(f"NUMBA_NUM_THREADS must be a positive integer, got {named!r}")
-    return min(int(named), torch.get_num_threads())
+    return min(int(named), count)
 
 
 def parallel(run: Callable[[int, int], Any], count: int, *, least: int = 1) -> None:
@@ -52,6 +58,7 @@ def parallel(run: Callable[[int, int], Any], count: int, *, least: int = 1) -> N
     edges = [count * i // pieces for i in range(pieces + 1)]
     jobs = iter(list(pairwise(edges)))
     errors: list[BaseException] = []
+    left: list[int] = []
 
     def work(_: object = None) -> None:
         try:
@@ -61,17 +68,31 @@ def parallel(run: Callable[[int, int], Any], count: int, *, least: int = 1) -> N
         except BaseException as error:
             # Raised below, when nobody writes any more.
             errors.append(error)
+        left.append(get_ident())
 
     if workers == team_size():
         run_on_team(work, workers)
-        # An interrupt may have kept a thread from its first range.
-        work()
+        if get_ident() not in left:
+            # An interrupt before the first line of `work`: ctypes has printed it and gone on.
+            work()
+            errors.append(KeyboardInterrupt("while kernels ran"))
     else:
         futures = [_threads_of(workers - 1).submit(work) for _ in range(workers - 1)]
-        work()
-        wait(futures)
+        try:
+            work()
+        finally:
+            _join(futures, errors)
     if errors:
         raise errors[0]
+
+
+def _join(futures: list[Future[None]], errors: list[BaseException]) -> None:
+    """Wait for all, through any interrupt."""
+    while not all(future.done() for future in futures):
+        try:
+            wait(futures)
+        except BaseException as error:
+            errors.append(error)
 
 
 def _threads_of(size: int) -> ThreadPoolExecutor:

@@ -77,11 +77,14 @@ def as_numbers(spikes: Tensor | PackedSpikes) -> Tensor:
     return spikes.dense() if isinstance(spikes, PackedSpikes) else spikes.float()
 
 
-def cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
-    """Return why kernels on bits for the CPU cannot take these spikes."""
-    reasons = []
-    if spikes.device.type != "cpu":
-        return [f"needs tensors on the cpu, got {spikes.device}"]
+def cpu_refuses(
+    spikes: Tensor | PackedSpikes, signs: Signs, *others: Any, **options: Any
+) -> list[str]:
+    """Return why kernels on bits for the CPU cannot take these spikes with these signs."""
+    for tensor in (spikes, signs):
+        if tensor.device.type != "cpu":
+            return [f"needs tensors on the cpu, got {tensor.device}"]
+    reasons = _gradients(spikes, *others, *options.values())
     if importlib.util.find_spec("numba") is None:
         reasons.append("numba is not installed")
     if isinstance(spikes, Tensor) and not is_binary(spikes):
@@ -89,7 +92,9 @@ def cpu_refuses(spikes: Tensor | PackedSpikes, *_: Any, **__: Any) -> list[str]:
     return reasons
 
 
-def triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: Any) -> list[str]:
+def triton_refuses(
+    spikes: Tensor | PackedSpikes, signs: Signs, *others: Any, **options: Any
+) -> list[str]:
     """Return why kernels on bits for a GPU cannot take these spikes with these signs.
 
     Spikes that are numbers are looked at, which waits for the device; packed ones are not.
@@ -97,6 +102,7 @@ def triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: A
     reasons = refusals(spikes.device)
     if reasons:
         return reasons
+    reasons += _gradients(spikes, *others, *options.values())
     if signs.device != spikes.device:
         reasons.append(
             f"needs spikes and signs on one device, got {spikes.device} and {signs.device}"
@@ -104,6 +110,12 @@ def triton_refuses(spikes: Tensor | PackedSpikes, signs: Signs, *_: Any, **__: A
     if isinstance(spikes, Tensor) and not is_binary(spikes):
         reasons.append("needs spikes of 0 and 1")
     return reasons
+
+
+def _gradients(*values: Any) -> list[str]:
+    """Kernels on bits are for inference: what wants a gradient goes elsewhere."""
+    wanted = any(isinstance(v, Tensor) and v.requires_grad for v in values)
+    return ["gives no gradients"] if wanted and torch.is_grad_enabled() else []
 
 
 def is_binary(spikes: Tensor) -> bool:

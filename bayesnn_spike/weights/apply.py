@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops import wanted
 from bayesnn_spike.ops.draw.signs import Drawn, Packed, Signs
 from bayesnn_spike.ops.spikes import PackedSpikes, is_binary
 from bayesnn_spike.ops.synapse import conv2d, linear
@@ -80,7 +81,9 @@ def pack_spikes(spikes: Tensor) -> Tensor:
 
 
 def _on_cpu(spikes: Tensor) -> bool:
-    return spikes.device.type == "cpu" and importlib.util.find_spec("numba") is not None
+    """Whether compiled kernels may pack; under `only("reference")` no kernel runs at all."""
+    compiled = wanted() != "reference" and importlib.util.find_spec("numba") is not None
+    return spikes.device.type == "cpu" and compiled
 
 
 def _options(

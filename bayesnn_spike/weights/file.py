@@ -17,7 +17,9 @@ from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Weights
 from bayesnn_spike.weights.signs import BinaryWeight, DrawnSigns, SignTensor
 
-_DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.float64, torch.float16)}
+_DTYPES = {
+    str(dtype): dtype for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+}
 
 
 def save_signs(path: str | os.PathLike[str], weights: Weights) -> None:

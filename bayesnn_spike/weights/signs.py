@@ -6,6 +6,7 @@ go to the packed engine, anything else is multiplied with the signs as numbers. 
 operation is refused with what to do instead. Oracle: tests/weights/test_signs.py.
 """
 
+import operator
 from copy import deepcopy
 from typing import Any, final
 
@@ -173,7 +174,8 @@ def _get(weight: BinaryWeight, index: Any) -> BinaryWeight:
         if step != 1:
             raise IndexError(f"draws are sliced in steps of 1, got {index}")
         return type(weight)(weight.signs.narrow(start, max(0, stop - start)))
-    if isinstance(index, int) and not isinstance(index, bool):
+    if hasattr(index, "__index__") and not isinstance(index, bool | Tensor):
+        index = operator.index(index)
         if not -draws <= index < draws:
             raise IndexError(f"draw {index} of {draws}")
         return type(weight)(weight.signs.narrow(index % draws, 1), one=True)
@@ -199,5 +201,5 @@ _KEEPING = {
     "__deepcopy__": lambda weight, memo: type(weight)(deepcopy(weight.signs, memo), weight.one),
     "__reduce_ex__": lambda weight, _protocol: (type(weight), (weight.signs, weight.one)),
     "__format__": lambda weight, spec: format(repr(weight), spec),
-    "contiguous": lambda weight: weight,
+    "contiguous": lambda weight, **_: weight,
 }

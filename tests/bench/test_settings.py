@@ -49,6 +49,7 @@ def test_the_sweeps_can_come_alone_or_on_top() -> None:
         ({"bench": "draw", "who": ["snntorch"]}, "snntorch takes no part in the bench draw"),
         ({"bench": "scaling", "who": ["snntorch"]}, "no part in the bench scaling; there are: cpu"),
         ({"bench": "train", "cases": ["gesture-conv"]}, "train has no case gesture-conv; there"),
+        ({"bench": "scaling", "cases": ["wide"]}, "network of its own: leave --case out"),
         ({"device": "gpu"}, "unknown device 'gpu'.*cuda"),
         ({"device": "cuda"}, "torch finds no CUDA device"),
     ],
@@ -59,3 +60,18 @@ def test_what_cannot_be_timed_is_refused(
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(BenchError, match=message):
         choose(**asked)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("1", "leaves the engine 1 of 2 threads: unset it, or give --threads 1"),
+        ("two", "NUMBA_NUM_THREADS must be a positive integer, got 'two'"),
+    ],
+)
+def test_torch_and_the_engine_have_equally_many_threads(named: str, message: str, monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", named)
+    with pytest.raises(BenchError, match=message):
+        choose(threads=2)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    assert choose(threads=2).threads == 2

@@ -122,6 +122,31 @@ def test_an_interrupt_in_the_middle_leaves_the_finished_jobs(
     assert "Interrupted" in path.with_suffix(".md").read_text()
 
 
+def test_an_earlier_result_stays_until_there_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cpu.json"
+    path.write_text("earlier")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesnn_spike.bench.run._run_group", interrupted)
+    call("bench", "draw", *SMALL, "--json", path, code=130)
+    assert path.read_text() == "earlier"
+
+
+def test_a_plot_that_cannot_be_drawn_is_found_before_anything_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"matplotlib": None}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found.get(name, name))
+    arguments = ("scaling", "--quick", "--who", "cpu", "--json", tmp_path / "cpu.json")
+    failed = call("bench", *arguments, code=1)
+    assert "matplotlib is not installed" in failed.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_timed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     failed = call("bench", "--quick", "--json", tmp_path / "file" / "cpu.json", code=1)

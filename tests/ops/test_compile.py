@@ -95,6 +95,21 @@ def test_a_changed_source_of_ops_makes_every_kernel_anew(tmp_path: Path, monkeyp
     assert hits(back) == 1
 
 
+def test_code_of_other_sources_is_kept_for_a_week(tmp_path: Path, monkeypatch) -> None:
+    kernel(tmp_path)(2)
+    old = list(tmp_path.rglob("*.nb?"))
+    assert len(old) == 2  # an index and its code
+    monkeypatch.setattr(_compile, "_stamp", lambda: "0" * 64)
+    kernel(tmp_path)(2)
+    assert all(path.exists() for path in old)
+    for path in old:
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(_compile, "_stamp", lambda: "1" * 64)
+    kernel(tmp_path)(2)
+    assert not any(path.exists() for path in old)
+    assert len(list(tmp_path.rglob("*.nb?"))) == 4
+
+
 def test_a_kernel_whose_own_file_changed_is_made_anew(tmp_path: Path) -> None:
     """Of the same name, in the same line: nothing but the text differs."""
     assert kernel(tmp_path, step=1)(2) == 3

@@ -13,6 +13,7 @@ from bayesnn_spike.ops.fire.surrogate import Above, AtOrAbove, Subtract, ToValue
 from bayesnn_spike.ops.sampled import sampled_conv2d, sampled_linear
 from bayesnn_spike.ops.spikes import PackedSpikes
 from bayesnn_spike.ops.synapse import packed as engine_arrays
+from bayesnn_spike.ops.synapse import signed_conv2d
 from bayesnn_spike.rng import Stream
 from tests.ops import cases, packed
 
@@ -236,6 +237,7 @@ ERRORS = {
     "state": (70, {"state": torch.zeros(3, 33)}, r"membrane must have shape \(3, 3, 33\), got"),
     "scale": (70, {"scale": torch.ones(1)}, r"scale must have shape \(33,\), got \(1,\)"),
     "leak": (70, {"beta": 1.5}, r"beta must lie in \[0.0, 1.0\], got 1.5"),
+    "steps": (70, {"steps": 0}, "the number of time steps must be positive, got 0"),
     "bias": (70, {"bias": torch.ones(3, 1)}, r"the bias must be \(33,\) or \(3, 33\)"),
 }
 
@@ -244,8 +246,32 @@ ERRORS = {
 def test_what_does_not_fit_is_named(case: str) -> None:
     inputs, options, message = ERRORS[case]
     signs = Packed.of(torch.ones(3, 33, 70))
+    options = SOFT | options
+    x = torch.zeros(options.pop("steps", 2), 3, inputs)
     with pytest.raises(ValueError, match=message):
-        sampled_linear(torch.zeros(2, 3, inputs), signs, **(SOFT | options))
+        sampled_linear(x, signs, **options)
+
+
+def test_no_draws_are_refused() -> None:
+    none = Packed.of(torch.ones(0, 33, 70))
+    with pytest.raises(ValueError, match="signs need at least one draw"):
+        sampled_linear(torch.zeros(2, 3, 70), none, **SOFT)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stride": 0}, "a stride is at least 1 and a padding at least 0, got 0 and 0"),
+        ({"padding": (0, -1)}, r"got 1 and \(0, -1\)"),
+        ({"stride": 1.5}, "an integer or a pair of them, got 1.5"),
+        ({"stride": (1,)}, r"an integer or a pair of them, got \(1,\)"),
+        ({"padding": "same"}, "an integer or a pair of them, got 'same'"),
+    ],
+)
+def test_strides_and_paddings_that_are_none(options: dict, message: str) -> None:
+    signs = Packed.of(torch.ones(3, 5, 2, 2, 2))
+    with pytest.raises(ValueError, match=message):
+        signed_conv2d(torch.zeros(2, 3, 2, 3, 3), signs, **options)
 
 
 def test_a_membrane_of_a_map_has_its_size() -> None:

@@ -5,7 +5,9 @@ import importlib.util
 import pytest
 import torch
 
+from bayesnn_spike.ops.draw.signs import Packed
 from bayesnn_spike.ops.spikes import PackedSpikes, as_numbers, cpu_refuses, is_binary
+from bayesnn_spike.ops.synapse import signed_linear
 from tests.ops import cases, packed
 
 
@@ -80,11 +82,24 @@ def test_binary_is_a_matter_of_values(dtype: torch.dtype) -> None:
 
 
 def test_refusals_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = cases.spikes(2, 3, 4)
-    assert cpu_refuses(x) == []
-    assert cpu_refuses(PackedSpikes.of(x, 1)) == []
-    assert cpu_refuses(x + 1) == ["needs spikes of 0 and 1"]
-    assert cpu_refuses(x.to("meta")) == ["needs tensors on the cpu, got meta"]
+    x, w = cases.spikes(2, 3, 4), Packed.of(cases.signs(2, 5, 4))
+    assert cpu_refuses(x, w) == []
+    assert cpu_refuses(PackedSpikes.of(x, 1), w) == []
+    assert cpu_refuses(x + 1, w) == ["needs spikes of 0 and 1"]
+    assert cpu_refuses(x.to("meta"), w) == ["needs tensors on the cpu, got meta"]
+    elsewhere = Packed(w.words.to("meta"), w.size)
+    assert cpu_refuses(x, elsewhere) == ["needs tensors on the cpu, got meta"]
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert cpu_refuses(x + 1) == ["numba is not installed", "needs spikes of 0 and 1"]
-    assert cpu_refuses(PackedSpikes.of(x, 1)) == ["numba is not installed"]
+    assert cpu_refuses(x + 1, w) == ["numba is not installed", "needs spikes of 0 and 1"]
+    assert cpu_refuses(PackedSpikes.of(x, 1), w) == ["numba is not installed"]
+
+
+@pytest.mark.parametrize("wanting", ["spikes", "bias"])
+def test_what_wants_a_gradient_gets_it_from_the_reference(wanting: str) -> None:
+    x, w = cases.spikes(2, 3, 4), Packed.of(cases.signs(2, 5, 4))
+    bias = torch.zeros(5)
+    {"spikes": x, "bias": bias}[wanting].requires_grad_()
+    assert cpu_refuses(x, w, bias) == ["gives no gradients"]
+    assert signed_linear(x, w, bias).requires_grad
+    with torch.no_grad():
+        assert cpu_refuses(x, w, bias) == []

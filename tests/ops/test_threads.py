@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -128,6 +129,65 @@ def test_an_error_of_another_thread_is_raised() -> None:
 
     with pytest.raises(KeyError, match="elsewhere"):
         parallel(run, 2)
+
+
+class Alarm(BaseException):
+    """What a signal raises."""
+
+
+def ring(*_: object) -> None:
+    raise Alarm
+
+
+# What ctypes cannot raise it prints; `parallel` raises in its place.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_interrupt_is_lost_and_nobody_writes_after_it(count: int) -> None:
+    """Two threads are the team where there is one; an interrupt may hit before its first line."""
+    torch.set_num_threads(count)
+    before, running = signal.signal(signal.SIGALRM, ring), {}
+
+    def run(start: int, stop: int) -> None:
+        running[threading.get_ident()] = True
+        sum(range(2000))
+        running[threading.get_ident()] = False
+
+    def until_interrupted() -> None:
+        while True:
+            parallel(run, 8)
+
+    try:
+        for turn in range(60):
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + 1e-5 * turn)
+            with pytest.raises((Alarm, KeyboardInterrupt)):
+                until_interrupted()
+            running.pop(threading.get_ident(), None)
+            assert not any(running.values())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_of_the_wait_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool's threads are done before the error is raised."""
+    torch.set_num_threads(3)
+    monkeypatch.setattr(_threads, "team_size", lambda: 0)
+    finished, real = [], _threads.wait
+
+    def interrupted(futures: list) -> None:
+        monkeypatch.setattr(_threads, "wait", real)
+        raise KeyboardInterrupt
+
+    def run(start: int, stop: int) -> None:
+        if threading.current_thread() is not caller:
+            time.sleep(0.05)
+        finished.append(start)
+
+    caller = threading.current_thread()
+    monkeypatch.setattr(_threads, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parallel(run, 3)
+    assert sorted(finished) == [0, 1, 2]
 
 
 def test_callers_of_several_threads_share_the_pool() -> None:

@@ -1,12 +1,14 @@
 """weights/apply: linear and conv2d of binary weights, ours and torch's, against numbers."""
 
 import importlib.util
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bayesnn_spike.ops import only
 from bayesnn_spike.ops.synapse import conv2d, linear
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.weights import (
@@ -188,3 +190,16 @@ def test_spikes_are_packed_where_that_helps() -> None:
     packed = pack_spikes(x)
     for given in (2 * x, x.double(), x[0], x.to("meta"), packed, nn.Parameter(x)):
         assert pack_spikes(given) is given
+
+
+def test_the_reference_runs_without_a_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the advice of whoever cannot compile holds."""
+    x, weight = cases.spikes(3, 2, 70), SignTensor.of(cases.signs(2, 5, 70))
+    expected = linear(x, weight) + 0
+    for module in [name for name in sys.modules if name.endswith(("synapse.pack", "synapse.rows"))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with only("reference"):
+        assert pack_spikes(x) is x
+        assert torch.equal(linear(x, weight) + 0, expected)
+    with pytest.raises(ImportError):
+        pack_spikes(x)

@@ -30,6 +30,17 @@ def test_what_was_saved_comes_back(tmp_path: Path, one: bool) -> None:
         assert torch.equal(found[name].dense(), weight.dense())
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str
+)
+def test_logits_of_any_float_come_back(tmp_path: Path, dtype: torch.dtype) -> None:
+    weight = DrawnSigns.of(cases.lattice(5, 7).to(dtype), Stream(1), 3)
+    save_signs(tmp_path / "w.safetensors", {"w": weight})
+    found = load_signs(tmp_path / "w.safetensors")["w"]
+    assert found.signs.logits.dtype == dtype
+    assert torch.equal(found.dense(), weight.dense())
+
+
 def test_a_thousand_drawn_networks_take_the_room_of_one(tmp_path: Path) -> None:
     save_signs(tmp_path / "one", {"w": drawn(1)})
     save_signs(tmp_path / "thousand", {"w": drawn(1000)})

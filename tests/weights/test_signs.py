@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -90,6 +91,11 @@ def test_one_draw_has_no_draw_axis(make, index: int) -> None:
     assert torch.equal(one.dense(), NUMBERS[index])
     with pytest.raises(TypeError, match=r"no draw axis to index; use .dense\(\)"):
         one[0]
+
+
+@BOTH
+def test_numbers_of_other_libraries_are_indices(make) -> None:
+    assert torch.equal(make()[np.int64(-2)].dense(), NUMBERS[-2])
 
 
 @BOTH

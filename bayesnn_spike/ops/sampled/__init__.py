@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bayesnn_spike.checks import require_interval, require_shape
+from bayesnn_spike.checks import require_interval, require_positive, require_shape
 from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops._triton import from_triton
 from bayesnn_spike.ops.draw.signs import Signs
@@ -50,14 +50,14 @@ def sampled_linear(
         Spikes `[K, T, B, M]`, packed, and the last membrane `[K, B, M]` (float32).
 
     Raises:
-        ValueError: a shape does not fit, or beta is outside [0, 1].
+        ValueError: a shape does not fit, there is no time step, or beta is outside [0, 1].
         RefusedError: a permitted implementation cannot take spikes other than 0 and 1.
 
     Source: ops/sampled/README.md. Oracle: tests/ops/test_sampled.py.
     """
     require_ndim_of(spikes, "[*K, T, B, N]", 3, 4)
     require_signs_fit(spikes, signs, bias, feature_dims=1)
-    _require_neurons(signs, scale, beta)
+    _require_neurons(spikes.shape[-3], signs, scale, beta)
     if state is not None:
         require_shape(state, "the membrane", (signs.draws, spikes.shape[-2], signs.size[0]))
     return _LINEAR(
@@ -100,7 +100,7 @@ def sampled_conv2d(
     """
     require_ndim_of(spikes, "[*K, T, B, C, H, W]", 5, 6)
     require_signs_fit(spikes, signs, bias, feature_dims=3)
-    _require_neurons(signs, scale, beta)
+    _require_neurons(spikes.shape[-5], signs, scale, beta)
     if state is not None:
         after = map_after(tuple(spikes.shape[-2:]), signs.size[-2:], stride, padding)
         shape = (signs.draws, spikes.shape[-4], signs.size[0], *after)
@@ -120,7 +120,8 @@ def sampled_conv2d(
     )
 
 
-def _require_neurons(signs: Signs, scale: float | Tensor, beta: float) -> None:
+def _require_neurons(steps: int, signs: Signs, scale: float | Tensor, beta: float) -> None:
+    require_positive(steps, "the number of time steps")
     require_interval(beta, "beta", 0.0, 1.0)
     if isinstance(scale, Tensor):
         require_shape(scale, "scale", (signs.size[0],))

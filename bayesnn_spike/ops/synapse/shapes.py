@@ -8,8 +8,15 @@ from bayesnn_spike.ops.spikes import PackedSpikes
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """Return (value, value) of one number, a pair as it is."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    """Return (value, value) of one number, a pair as it is.
+
+    Raises:
+        ValueError: neither an integer nor two of them.
+    """
+    both = value if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(isinstance(v, int) for v in both):
+        raise ValueError(f"stride and padding are an integer or a pair of them, got {value!r}")
+    return both[0], both[1]
 
 
 def map_after(
@@ -21,8 +28,13 @@ def map_after(
     """Return (H', W') after a convolution of a map of `size`.
 
     Raises:
-        ValueError: the kernel is larger than the padded map.
+        ValueError: the kernel is larger than the padded map, a stride is below 1, or a padding
+            below 0.
     """
+    if min(pair(stride)) < 1 or min(pair(padding)) < 0:
+        raise ValueError(
+            f"a stride is at least 1 and a padding at least 0, got {stride} and {padding}"
+        )
     after = []
     for n, k, s, p in zip(size, kernel, pair(stride), pair(padding), strict=True):
         if n + 2 * p < k:
@@ -60,6 +72,8 @@ def require_signs_fit(
 ) -> None:
     """Raise ValueError unless K draws of signs and the spikes go together; name both shapes."""
     shapes = f"spikes {tuple(spikes.shape)} and signs {signs.shape}"
+    if signs.draws < 1:
+        raise ValueError(f"signs need at least one draw: {shapes}")
     if len(signs.size) != feature_dims + 1:
         raise ValueError(f"signs must have {feature_dims + 1} axes and K before them: {shapes}")
     outputs, wanted = signs.size[:2]
