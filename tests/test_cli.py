@@ -20,6 +20,7 @@ from tests.study.tiny import tree
 
 COMMANDS = (
     *("", "study", "study run", "study search", "study report"),
+    *("continual run", "continual search"),
     *("data", "data list", "data info", "data check", "predict", "doctor"),
 )
 

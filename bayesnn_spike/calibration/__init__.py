@@ -14,6 +14,10 @@ from bayesnn_spike.calibration.bootstrap import ece_interval as ece_interval
 from bayesnn_spike.calibration.bootstrap import mean_interval as mean_interval
 from bayesnn_spike.calibration.bootstrap import paired_difference as paired_difference
 from bayesnn_spike.calibration.bootstrap import paired_ece_difference as paired_ece_difference
+from bayesnn_spike.calibration.continual import average_accuracy as average_accuracy
+from bayesnn_spike.calibration.continual import backward_transfer as backward_transfer
+from bayesnn_spike.calibration.continual import forgetting as forgetting
+from bayesnn_spike.calibration.continual import within_classes as within_classes
 from bayesnn_spike.calibration.decomposition import BrierParts as BrierParts
 from bayesnn_spike.calibration.decomposition import brier_decomposition as brier_decomposition
 from bayesnn_spike.calibration.ece import classwise_ece as classwise_ece
@@ -45,5 +49,8 @@ from bayesnn_spike.calibration.reliability import (
 )
 from bayesnn_spike.calibration.reliability import consistency_bars as consistency_bars
 from bayesnn_spike.calibration.reliability import reliability_table as reliability_table
+from bayesnn_spike.calibration.sbc import Ranks as Ranks
+from bayesnn_spike.calibration.sbc import simulate_ranks as simulate_ranks
 from bayesnn_spike.calibration.score import Interval as Interval
 from bayesnn_spike.calibration.score import Score as Score
+from bayesnn_spike.calibration.uniform_ranks import uniformity as uniformity

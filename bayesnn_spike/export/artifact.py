@@ -23,14 +23,19 @@ from torch import Tensor, nn
 from bayesnn_spike.export.network import build_network
 from bayesnn_spike.export.values import DescriptionError
 from bayesnn_spike.io import IoError, load_tree, read_header, save_tree
-from bayesnn_spike.posterior import Bernoulli, Empirical, Point
+from bayesnn_spike.posterior import Bernoulli, Empirical, Gaussian, Point
 
 KIND = "trained network"
 VERSION = 1
 
-Posterior = Bernoulli | Point | Empirical
-_LEAVES = {"bernoulli": (Bernoulli, "logits"), "point": (Point, "weights")}
-_LEAVES["empirical"] = (Empirical, "weights")
+Posterior = Bernoulli | Gaussian | Point | Empirical
+# The parameters of each kind; the first are stored as "weights", the others by their own name.
+_LEAVES = {
+    "bernoulli": (Bernoulli, ("logits",)),
+    "gaussian": (Gaussian, ("means", "precisions")),
+    "point": (Point, ("weights",)),
+    "empirical": (Empirical, ("weights",)),
+}
 
 
 class ArtifactError(ValueError):
@@ -71,7 +76,7 @@ def save_artifact(
 
     Args:
         path: the file.
-        posterior: Bernoulli, Point or Empirical.
+        posterior: Bernoulli, Gaussian, Point or Empirical.
         network: the description, see `bayesnn_spike.export.network`.
         shape: of one time step of one example.
         classes: names, by class index.
@@ -88,11 +93,15 @@ def save_artifact(
         name = type(posterior).__name__
         raise ArtifactError(f"an artifact holds one of {known}, not {name}")
     kind = kinds[type(posterior)]
-    leaves = getattr(posterior, _LEAVES[kind][1])
     built = build_network(network, shape=tuple(shape), classes=len(classes))
-    _require_fit(path, built, kind, leaves)
+    groups = {
+        group: getattr(posterior, field)
+        for group, field in zip(_groups(kind), _LEAVES[kind][1], strict=True)
+    }
+    for leaves in groups.values():
+        _require_fit(path, built, kind, leaves)
     tensors, layout = {}, {}
-    for group, values in (("weights", leaves), ("buffers", dict(built.named_buffers()))):
+    for group, values in (*groups.items(), ("buffers", dict(built.named_buffers()))):
         for name, value in values.items():
             key = f"{group}.{name}"
             tensors[key], packed = _pack(value)
@@ -143,13 +152,15 @@ def load_artifact(path: str | Path) -> tuple[nn.Module, Posterior, ArtifactMeta]
             header["training"],
         )
         build, _ = _LEAVES[header["posterior"]]
+        groups = _groups(header["posterior"])
         network = build_network(meta.network, shape=meta.shape, classes=len(meta.classes))
     except (KeyError, TypeError, AttributeError, DescriptionError) as error:
         raise ArtifactError(f"{path}: the header does not describe a network: {error}") from error
-    leaves = _group(values, "weights")
-    _require_fit(path, network, header["posterior"], leaves)
+    parameters = [_group(values, group) for group in groups]
+    for leaves in parameters:
+        _require_fit(path, network, header["posterior"], leaves)
     network.load_state_dict(_group(values, "buffers"), strict=False)
-    return network, build(leaves), meta
+    return network, build(*parameters), meta
 
 
 def is_artifact(path: str | Path) -> bool:
@@ -167,6 +178,11 @@ def _require_fit(path: Any, network: nn.Module, kind: str, leaves: Mapping[str, 
     found = {name: tuple(value.shape[extra:]) for name, value in leaves.items()}
     if found != expected:
         raise ArtifactError(f"{path}: the weights {found} are not the network's {expected}")
+
+
+def _groups(kind: str) -> list[str]:
+    """The names under which the parameters of a kind of posterior are stored."""
+    return ["weights", *_LEAVES[kind][1][1:]]
 
 
 def _group(values: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bayesnn_spike.checks import require_shape
-from bayesnn_spike.learn.credit import credit
+from bayesnn_spike.learn.credit import Draw, credit
 from bayesnn_spike.learn.rule import Rule
+from bayesnn_spike.nn.dropout import dropout_noise, has_dropout
 from bayesnn_spike.nn.state import map_state
 from bayesnn_spike.ops import Float32, Precision
 from bayesnn_spike.ops.precision import precision as computed_in
@@ -124,13 +125,13 @@ def learner(
         stream = Stream(int(state.seed) % (1 << 64)).child(int(state.step))
         inner, carried, losses = state.rule, None, []
         if burn_in:
-            weights = rule.draw(inner, stream.child("burn_in")).weights
+            weights = with_dropout(rule.draw(inner, stream.child("burn_in")), stream).weights
             with torch.no_grad():
                 _, carried = functional_call(network, weights, (spikes[:burn_in], None))
             carried = map_state(torch.Tensor.detach, carried)
         span = steps - burn_in if horizon is None else horizon
         for chunk, start in enumerate(range(burn_in, steps, span)):
-            drawn = rule.draw(inner, stream.child(chunk))
+            drawn = with_dropout(rule.draw(inner, stream.child(chunk)), stream)
             cost, carried = credit(
                 network, loss, drawn, spikes[start : start + span], labels, carried
             )
@@ -140,5 +141,15 @@ def learner(
             LearnerState(inner, state.seed.clone(), state.step + 1),
             Info(torch.stack(losses).mean()),
         )
+
+    dropping = has_dropout(network)
+
+    def with_dropout(drawn: Draw, stream: Stream) -> Draw:
+        """The same masks in all chunks of a batch: they are held over time."""
+        if not dropping:
+            return drawn
+        draws = max((len(leaf) for leaf in drawn.leaves.values()), default=1)
+        noise = dropout_noise(network, stream.child("dropout"), draws)
+        return drawn._replace(weights=drawn.weights | noise)
 
     return Learner(init, update, lambda state: rule.posterior(state.rule))

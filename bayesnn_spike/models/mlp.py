@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 from bayesnn_spike.neurons import LIF, Refractory, SynapticTrace
-from bayesnn_spike.nn import Flatten, Linear, LocalReadouts, Sequential
+from bayesnn_spike.nn import Dropout, Flatten, Linear, LocalReadouts, Sequential
 from bayesnn_spike.rng import Stream
 
 
@@ -20,6 +20,7 @@ def mlp(
     gain_hidden: float = 2.0,
     gain_out: float = 4.0,
     neuron: Callable[[], nn.Module] = LIF,
+    dropout: float = 0.0,
 ) -> Sequential:
     """Build spikes -> (linear -> neuron) x hidden -> linear readout of every step.
 
@@ -32,6 +33,7 @@ def mlp(
         gain_hidden: gain between hidden layers.
         gain_out: gain of the readout. It acts as an inverse temperature of the softmax: tune it.
         neuron: builds one neuron layer.
+        dropout: rate behind every neuron layer; 0 adds none.
 
     Returns:
         A module `forward(x [*K, T, B, *in], state) -> (r [*K, T, B, C], state)`. Average r over T
@@ -46,6 +48,8 @@ def mlp(
         name = "input" if index == 0 else f"hidden{index}"
         layers[name] = Linear(before, after, gain=gain_in if index == 0 else gain_hidden)
         layers[f"neuron{index}"] = neuron()
+        if dropout:
+            layers[f"dropout{index}"] = Dropout(dropout)
     layers["readout"] = Linear(sizes[-1], n_out, gain=gain_out)
     return Sequential(**layers)
 

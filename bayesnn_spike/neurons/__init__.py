@@ -1,5 +1,6 @@
 """Spiking neurons as modules without state: `forward(current, state=None) -> (spikes, state)`."""
 
+from bayesnn_spike.neurons.expected import firing_probability as firing_probability
 from bayesnn_spike.neurons.lif import IF as IF
 from bayesnn_spike.neurons.lif import LIF as LIF
 from bayesnn_spike.neurons.srm import Refractory as Refractory

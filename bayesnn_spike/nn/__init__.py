@@ -1,5 +1,8 @@
 """Layers that carry the leading axes `[*K, T, B]`, and the container that threads state."""
 
+from bayesnn_spike.nn.dropout import Dropout as Dropout
+from bayesnn_spike.nn.dropout import dropout_noise as dropout_noise
+from bayesnn_spike.nn.dropout import has_dropout as has_dropout
 from bayesnn_spike.nn.layers import Conv2d as Conv2d
 from bayesnn_spike.nn.layers import Flatten as Flatten
 from bayesnn_spike.nn.layers import Fold as Fold

@@ -2,6 +2,7 @@
 
 from bayesnn_spike.predict.how import Committee as Committee
 from bayesnn_spike.predict.how import Ensemble as Ensemble
+from bayesnn_spike.predict.how import MCDropout as MCDropout
 from bayesnn_spike.predict.how import MeanParameter as MeanParameter
 from bayesnn_spike.predict.how import Mode as Mode
 from bayesnn_spike.predict.how import Vote as Vote

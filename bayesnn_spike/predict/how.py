@@ -54,4 +54,21 @@ class MeanParameter:
     """The expected weights. For binary weights this is no binary network: a diagnostic only."""
 
 
-How = Committee | Ensemble | Vote | Mode | MeanParameter
+@final
+@dataclass(frozen=True)
+class MCDropout:
+    """K thinned copies of the most probable network: Monte-Carlo dropout.
+
+    The network needs `nn.Dropout` layers. A mask is one for each draw and example, the same at all
+    time steps; it depends on the stream, the draw and the example's place alone.
+
+    Source: Gal and Ghahramani 2016.
+    """
+
+    draws: int = 30
+
+    def __post_init__(self) -> None:
+        require_positive(self.draws, "MCDropout.draws")
+
+
+How = Committee | Ensemble | Vote | Mode | MeanParameter | MCDropout

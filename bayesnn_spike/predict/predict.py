@@ -10,9 +10,18 @@ from torch.func import functional_call
 
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.losses import class_logits
+from bayesnn_spike.nn.dropout import dropout_noise, has_dropout
 from bayesnn_spike.nn.evaluating import evaluating
 from bayesnn_spike.posterior import AbstractPosterior
-from bayesnn_spike.predict.how import Committee, Ensemble, How, MeanParameter, Mode, Vote
+from bayesnn_spike.predict.how import (
+    Committee,
+    Ensemble,
+    How,
+    MCDropout,
+    MeanParameter,
+    Mode,
+    Vote,
+)
 from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
 from bayesnn_spike.predict.predictive import Predictive
 from bayesnn_spike.rng import Stream
@@ -48,7 +57,8 @@ def predict(
         posterior: anything with `.sample`, `.mode` and `.mean`.
         spikes: `[T, N, *in]`, any dtype; each batch becomes float32.
         stream: draws the networks.
-        how: Committee(draws) (default), Ensemble(draws), Vote(draws), Mode() or MeanParameter().
+        how: Committee(draws) (default), Ensemble(draws), Vote(draws), Mode(), MeanParameter() or
+            MCDropout(draws).
         pooling: order of softmax and means.
         burn_in: first time steps left out of the readout.
         batch_size: examples at a time; changes results by rounding at most (except Ensemble).
@@ -59,7 +69,8 @@ def predict(
         Predictive with members `[K, N, C]`.
 
     Raises:
-        ValueError: a count below 1, or burn_in that leaves no step.
+        ValueError: a count below 1, burn_in that leaves no step, or MCDropout for a network
+            without dropout.
 
     Oracle: tests/predict/test_predict.py.
     """
@@ -67,10 +78,16 @@ def predict(
     require_positive(max_bytes, "max_bytes")
     if not 0 <= burn_in < len(spikes):
         raise ValueError(f"burn_in {burn_in} leaves nothing of {len(spikes)} time steps")
+    if isinstance(how, MCDropout) and not has_dropout(network):
+        raise ValueError("MCDropout needs a network with nn.Dropout layers, this one has none")
     rows = []
     with evaluating(network):
         for index, batch in enumerate(spikes.split(batch_size, dim=1)):
-            draws = _draws(posterior, how, stream, index)
+            draws = (
+                _thinned(network, posterior, how, stream, index * batch_size)
+                if isinstance(how, MCDropout)
+                else _draws(posterior, how, stream, index)
+            )
             rows.append(_members(network, draws, batch.float(), pooling, burn_in, max_bytes))
     members = torch.cat(rows, dim=1)  # log-probabilities [K, N, C]
     probabilities = members.exp()
@@ -94,6 +111,18 @@ def _draws(
             return 1, lambda *_: posterior.mode()
         case MeanParameter():
             return 1, lambda *_: posterior.mean()
+
+
+def _thinned(
+    network: nn.Module, posterior: AbstractPosterior, how: MCDropout, stream: Stream, start: int
+) -> tuple[int, Callable[[int, int], Weights]]:
+    """As `_draws`: one network, and noise for its dropout layers."""
+    one = posterior.mode()
+
+    def sample(first: int, count: int) -> Weights:
+        return one | dropout_noise(network, stream, count, first=first, first_example=start)
+
+    return how.draws, sample
 
 
 def _members(

@@ -12,6 +12,7 @@ from torch import nn
 from bayesnn_spike.export.network import build_network
 from bayesnn_spike.learn import Local, Rule, Temperature
 from bayesnn_spike.learn.rules import (
+    IVON,
     BayesBiSNN,
     Bop,
     Ensemble,
@@ -95,6 +96,9 @@ def make_rule(name: str, recipe: dict[str, Any], length: Length) -> Rule:
         return StraightThrough(optimizer, recipe["limit"], initial)
     if name == "st_bisnn":
         return StBiSNN(lr, initial)
+    if name == "ivon":
+        given = {k: recipe[k] for k in ("draws", "beta2", "hessian", "prior_precision")}
+        return IVON(make_temperature(recipe, length), lr, initial=initial, **given)
     return BayesBiSNN(
         temperature=make_temperature(recipe, length),
         estimator=values.estimator(recipe["estimator"]),

@@ -19,7 +19,7 @@ from bayesnn_spike.calibration import (
 from bayesnn_spike.rng import Stream
 
 SUBJECT = ("bayes_bisnn", "committee")
-AGAINST = ("straight_through", "st_bisnn", "st_ensemble", "bop", "full_precision")
+AGAINST = ("straight_through", "st_bisnn", "st_ensemble", "bop", "full_precision", "ivon")
 
 _PER_EXAMPLE: dict[str, Callable[..., np.ndarray]] = {
     "accuracy": example_correct,

@@ -19,6 +19,8 @@ class Mlp(Strict):
         gain_in, gain_hidden, gain_out: multiply the currents of the first layer, of the layers
             between, and of the readout. The last is a temperature: every rule has its own
             (`rules.NAME.gain_out`).
+        dropout: rate behind every neuron layer. A single network then answers by Monte-Carlo
+            dropout, too.
     """
 
     model: Literal["mlp"] = "mlp"
@@ -27,6 +29,7 @@ class Mlp(Strict):
     gain_in: PositiveFloat = 4.0
     gain_hidden: PositiveFloat = 2.0
     gain_out: PositiveFloat = 4.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class LocalMlp(Strict):

@@ -81,6 +81,26 @@ class BayesBiSNN(Trained):
     prior_p: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
 
+class Ivon(Trained):
+    """Normal posterior over real weights: `learn.rules.IVON`.
+
+    Attributes:
+        tempering: 1 is Bayes, below 1 is colder.
+        draws: K, weight draws a step.
+        beta2: decay of the Hessian.
+        hessian: the one to start from; with tempering it sets the noise of the first steps.
+        prior_precision: of every weight; the prior's mean is 0.
+    """
+
+    lr: PositiveFloat
+    tempering: PositiveFloat = 1.0
+    draws: PositiveInt = 1
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    hessian: PositiveFloat = 0.1
+    prior_precision: PositiveFloat = 1.0
+    initial: InitialName = Field({"kind": "normal", "deviation": 1.0})
+
+
 class Ensemble(Strict):
     """n networks of another rule, averaged.
 
@@ -101,6 +121,7 @@ class Rules(Strict):
     st_bisnn: StBiSNN | None = None
     bop: Bop | None = None
     bayes_bisnn: BayesBiSNN | None = None
+    ivon: Ivon | None = None
     st_ensemble: Ensemble | None = None
 
     def names(self) -> list[str]:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from bayesnn_spike.events.datasets import SpikeDataset
 from bayesnn_spike.events.splits import Split
-from bayesnn_spike.posterior import AbstractPosterior, Bernoulli, Empirical
-from bayesnn_spike.predict import Committee, Mode, Predictive, predict
+from bayesnn_spike.nn import has_dropout
+from bayesnn_spike.posterior import AbstractPosterior, Bernoulli, Empirical, Gaussian
+from bayesnn_spike.predict import Committee, MCDropout, Mode, Predictive, predict
 from bayesnn_spike.predict.how import How
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.build import POOLINGS
@@ -42,8 +43,11 @@ class Trained:
         """Return the modes in which the posterior is asked: one network, several, or both."""
         if isinstance(self.posterior, Empirical):
             return {"committee": Committee(self.posterior.members)}
-        if isinstance(self.posterior, Bernoulli):
+        if isinstance(self.posterior, Bernoulli | Gaussian):
             return {"mode": Mode(), "committee": Committee(self.settings["predict"]["draws"])}
+        if has_dropout(self.network):
+            draws = self.settings["predict"]["draws"]
+            return {"mode": Mode(), "committee": MCDropout(draws)}
         return {"mode": Mode()}
 
     def answers(self, spikes: Tensor) -> dict[str, Predictive]:

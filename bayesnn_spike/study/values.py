@@ -12,9 +12,13 @@ from pydantic_core import PydanticCustomError
 from bayesnn_spike.export.values import NEURONS, DescriptionError, Table, make
 from bayesnn_spike.learn import RateCrossEntropy, StepCrossEntropy
 from bayesnn_spike.learn.estimators import (
+    Arm,
+    DisArm,
     EpsScale,
     ExactScale,
     Flipout,
+    GumbelRao,
+    GumbelStraightThrough,
     HardStraightThrough,
     LocalReparameterisation,
     MeanParameter,
@@ -32,6 +36,10 @@ ESTIMATORS: Table = {
     "flipout": Flipout,
     "local": LocalReparameterisation,
     "score": Score,
+    "arm": Arm,
+    "disarm": DisArm,
+    "gumbel_straight_through": GumbelStraightThrough,
+    "gumbel_rao": GumbelRao,
 }
 SCALES: Table = {"exact": ExactScale, "eps": EpsScale}
 OPTIMIZERS: Table = {"adam": Adam, "momentum": Momentum, "sgd": Sgd}

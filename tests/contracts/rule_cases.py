@@ -11,9 +11,13 @@ from torch import Tensor
 
 from bayesnn_spike.learn import Learner, RateCrossEntropy, Temperature, learner
 from bayesnn_spike.learn.estimators import (
+    Arm,
+    DisArm,
     EpsScale,
     ExactScale,
     Flipout,
+    GumbelRao,
+    GumbelStraightThrough,
     HardStraightThrough,
     LocalReparameterisation,
     MeanParameter,
@@ -23,11 +27,14 @@ from bayesnn_spike.learn.estimators import (
 from bayesnn_spike.learn.initial import CoinFlip
 from bayesnn_spike.learn.optimizers import Adam, Momentum, Sgd
 from bayesnn_spike.learn.rules import (
+    EWC,
+    IVON,
     BayesBiSNN,
     Bop,
     ByGroup,
     Ensemble,
     Gradient,
+    ImportanceWeighted,
     StBiSNN,
     StraightThrough,
 )
@@ -83,10 +90,21 @@ CASES = {
     "bayes, local": bayes(LocalReparameterisation(), 1),
     "bayes, local, several": bayes(LocalReparameterisation(3), 3),
     "bayes, score": bayes(Score(4), 4),
+    "bayes, arm": bayes(Arm(2), 4),
+    "bayes, disarm": bayes(DisArm(2), 4),
+    "bayes, gumbel straight-through": bayes(GumbelStraightThrough(0.5, 3), 3),
+    "bayes, gumbel-rao": bayes(GumbelRao(0.5, 3), 3),
+    "bayes, gumbel-rao at 0": bayes(GumbelRao(0.0, 2), 2),
+    "importance-weighted": Case(
+        ImportanceWeighted(TEMPERATURE, 4, initial=CoinFlip(0.5)), 4, spread=True, noisy=True
+    ),
     "ensemble of gradient": Case(Ensemble(Gradient(Adam(0.05)), 3), 3, binary=False, spread=True),
     "ensemble of straight_through": Case(Ensemble(StraightThrough(), 3), 3, spread=True),
     "ensemble of st_bisnn": Case(Ensemble(StBiSNN(50.0), 2), 2, spread=True),
     "ensemble of bop": Case(Ensemble(Bop(0.1), 2), 2, spread=True),
+    "ivon": Case(IVON(TEMPERATURE, draws=2), 2, binary=False, spread=True, noisy=True),
+    "ewc of straight_through": Case(EWC(StraightThrough(), 40)),
+    "ewc of gradient": Case(EWC(Gradient(Adam(0.05)), 40), binary=False),
     "by_group": Case(
         ByGroup((("readout.*", Gradient(Adam(0.05))), ("*", HARD))),
         3,

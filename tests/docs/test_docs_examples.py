@@ -12,8 +12,9 @@ from tests.architecture.scan import ROOT
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
 EXPECTED = {
-    *("notation", "architecture", "gotchas", "datasets", "studies", "sources", "engine"),
+    *("notation", "architecture", "gotchas", "datasets", "studies", "sources", "engine", "pyro"),
     *("add-a-rule", "add-an-op", "add-a-neuron"),
+    *("diagnostics", "exact-posteriors"),
 }
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from bayesnn_spike.export import ArtifactError, load_artifact, save_artifact
 from bayesnn_spike.export.artifact import is_artifact
 from bayesnn_spike.io import IoError, read_header, save_tree
-from bayesnn_spike.posterior import Bernoulli, Empirical, Joint, Point
+from bayesnn_spike.posterior import Bernoulli, Empirical, Gaussian, Joint, Point
 from bayesnn_spike.predict import Committee, predict
 from bayesnn_spike.rng import Stream
 
@@ -34,6 +34,7 @@ POSTERIORS = {
     "binary network": Point(signs()),
     "real network": Point(real()),
     "ensemble": Empirical(signs((4,))),
+    "gaussian": Gaussian(real(), {name: values.exp() for name, values in real().items()}),
 }
 
 
@@ -54,10 +55,12 @@ def test_a_posterior_comes_back_with_the_same_bits(tmp_path: Path, name: str) ->
     posterior = POSTERIORS[name]
     network, found, meta = load_artifact(save(tmp_path / "a.safetensors", posterior))
     assert type(found) is type(posterior)
-    (before,), (after,) = vars(posterior).values(), vars(found).values()
-    assert set(before) == set(after)
-    for key, values in before.items():
-        torch.testing.assert_close(after[key], values, rtol=0, atol=0)
+    assert vars(posterior).keys() == vars(found).keys()
+    for field, before in vars(posterior).items():
+        after = vars(found)[field]
+        assert set(before) == set(after)
+        for key, values in before.items():
+            torch.testing.assert_close(after[key], values, rtol=0, atol=0)
     assert meta.network == NETWORK
     assert (meta.shape, meta.classes) == ((6,), ("a", "b", "c"))
     assert (meta.encoding, meta.training) == ({"bins": 4}, {"data": "none", "seed": 0})
@@ -157,7 +160,9 @@ def test_weights_of_another_network_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="are not the network's"):
         save(tmp_path / "a.safetensors", POSTERIORS["bernoulli"], shape=(7,))
     joint = Joint({"all": POSTERIORS["bernoulli"]})
-    with pytest.raises(ArtifactError, match="holds one of Bernoulli, Point, Empirical, not Joint"):
+    with pytest.raises(
+        ArtifactError, match="holds one of Bernoulli, Gaussian, Point, Empirical, not Joint"
+    ):
         save(tmp_path / "a.safetensors", joint)
     with pytest.raises(IoError, match="the header is not JSON"):
         save(tmp_path / "a.safetensors", POSTERIORS["bernoulli"], training={"loss": float("nan")})

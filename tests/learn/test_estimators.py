@@ -5,17 +5,21 @@ import math
 import pytest
 import torch
 
-from bayesnn_spike.learn import estimators
 from bayesnn_spike.learn.credit import Credit
 from bayesnn_spike.learn.estimators import (
+    Arm,
+    DisArm,
     EpsScale,
     ExactScale,
     Flipout,
+    GumbelRao,
+    GumbelStraightThrough,
     HardStraightThrough,
     LocalReparameterisation,
     MeanParameter,
     Relaxed,
     Score,
+    _draws,
 )
 from bayesnn_spike.posterior import Bernoulli
 from bayesnn_spike.rng import Stream
@@ -32,6 +36,10 @@ ALL = [
     Flipout(),
     LocalReparameterisation(),
     Score(3),
+    Arm(2),
+    DisArm(2),
+    GumbelStraightThrough(0.5, 3),
+    GumbelRao(0.5, 3),
 ]
 
 # 3.8(e): logits (0, .5, -1, 2), u = (.5, .25, .9, .01).
@@ -49,7 +57,7 @@ GOLDEN = {
 def test_the_relaxed_draw_and_its_scale_are_the_golden_ones(tau: float, monkeypatch) -> None:
     u = torch.tensor([[[0.5, 0.25], [0.9, 0.01]]], dtype=torch.float64)
     words = (u * 2**31 - 0.5).round().to(torch.int64)
-    monkeypatch.setattr(estimators, "random_bits", lambda *_, **__: words)
+    monkeypatch.setattr(_draws, "random_bits", lambda *_, **__: words)
     relaxed = Relaxed(tau=tau)
     draw = relaxed.draw(LOGITS, STREAM)
     w, s = (torch.tensor(v, dtype=torch.float64).view(1, 2, 2) for v in GOLDEN[tau])
@@ -95,7 +103,10 @@ def test_the_published_scale_is_the_exact_one_where_nothing_saturates() -> None:
     torch.testing.assert_close(EpsScale(0.0)(logits, z, 0.5), ExactScale()(logits, z, 0.5))
 
 
-@pytest.mark.parametrize("estimator", [HardStraightThrough(3), Score(3)])
+@pytest.mark.parametrize(
+    "estimator",
+    [HardStraightThrough(3), Score(3), GumbelStraightThrough(0.5, 3), GumbelRao(0.5, 3)],
+)
 def test_exact_draws_are_those_of_the_posterior(estimator) -> None:
     draw = estimator.draw(LOGITS, STREAM)
     signs = Bernoulli(LOGITS).sample(3, STREAM)["a"].dense(torch.float64)
@@ -169,6 +180,12 @@ def test_a_draw_follows_from_its_arguments_and_keeps_dtype_and_shape(estimator) 
         (lambda: Relaxed(draws=0), "draws must be positive"),
         (lambda: HardStraightThrough(0), "draws must be positive"),
         (lambda: Score(1), "leave-one-out baseline needs at least 2 draws, got 1"),
+        (lambda: Arm(0), "pairs must be positive"),
+        (lambda: DisArm(0), "pairs must be positive"),
+        (lambda: GumbelStraightThrough(0.0), "tau must be positive"),
+        (lambda: GumbelStraightThrough(draws=0), "draws must be positive"),
+        (lambda: GumbelRao(-0.1), "tau must lie in"),
+        (lambda: GumbelRao(draws=0), "draws must be positive"),
     ],
 )
 def test_wrong_options_are_refused(build, message: str) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from bayesnn_spike.learn import Local, RateCrossEntropy, StepCrossEntropy
 from bayesnn_spike.learn.estimators import Flipout
-from bayesnn_spike.learn.initial import CoinFlip, Uniform
+from bayesnn_spike.learn.initial import CoinFlip, Normal, Uniform
 from bayesnn_spike.learn.optimizers import Adam
 from bayesnn_spike.learn.rules import (
+    IVON,
     BayesBiSNN,
     Bop,
     Ensemble,
@@ -37,6 +38,7 @@ RULES = {
         "limit": 2,
         "prior_p": 0.5,
     },
+    "ivon": {"lr": 0.1, "epochs": 6, "tempering": 0.1, "draws": 2},
     "st_ensemble": {"of": "straight_through", "n": 5},
 }
 # 6 epochs of 10 batches of 2 chunks; the step size changes once an epoch.
@@ -60,6 +62,10 @@ ST = StraightThrough(Adam(Constant(0.01)), None, Uniform(0.1))
                 2.0,
                 CoinFlip(2.0),
             ),
+        ),
+        (
+            "ivon",
+            IVON(Temperature(700, 5, 0.1), Cosine(0.1, 120, 20), 2, initial=Normal(1.0)),
         ),
         ("st_ensemble", Ensemble(ST, 5)),
     ],

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bayesnn_spike.export import load_artifact
-from bayesnn_spike.posterior import Bernoulli, Empirical, Point
-from bayesnn_spike.predict import Committee, predict
+from bayesnn_spike.posterior import Bernoulli, Empirical, Gaussian, Point
+from bayesnn_spike.predict import Committee, MCDropout, predict
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study import cell as cell_module
 from bayesnn_spike.study.cell import Work, cell_stream, run_cell
@@ -23,11 +23,13 @@ RULES = {
     "full_precision": {"lr": 0.03, "epochs": 2},
     "st_bisnn": {"lr": 100, "epochs": 2},
     "bop": {"rate": 1e-3, "threshold": 1e-5, "epochs": 2},
+    "ivon": {"lr": 0.3, "epochs": 2},
     **tree()["rules"],
 }
 BY_RULE = {cell.rule: cell for cell in cells(config(rules=RULES, seeds=1))}
-MODES = {"bayes_bisnn": {"mode", "committee"}, "st_ensemble": {"committee"}}
-KINDS = {"bayes_bisnn": Bernoulli, "st_ensemble": Empirical}
+BOTH = {"mode", "committee"}
+MODES = {"bayes_bisnn": BOTH, "ivon": BOTH, "st_ensemble": {"committee"}}
+KINDS = {"bayes_bisnn": Bernoulli, "ivon": Gaussian, "st_ensemble": Empirical}
 
 
 @pytest.mark.parametrize("rule", list(RULES))
@@ -174,3 +176,35 @@ def test_the_record_is_json(tmp_path: Path) -> None:
     text = (Work(tmp_path).folder(BY_RULE["bop"]) / "record.json").read_text()
     assert "NaN" not in text
     json.loads(text)
+
+
+def test_a_deep_ensemble_of_real_networks(tmp_path: Path) -> None:
+    rules = {"full_precision": RULES["full_precision"]}
+    rules["st_ensemble"] = {"of": "full_precision", "n": 3}
+    single, ensemble = cells(config(rules=rules, seeds=1))
+    assert ensemble.settings["recipe"]["lr"] == single.settings["recipe"]["lr"]
+    run_cell(ensemble, Work(tmp_path))
+    _, posterior, _ = load_artifact(Work(tmp_path).folder(ensemble) / "model.safetensors")
+    weights = posterior.weights["input.weight"]
+    assert posterior.members == len(weights.flatten(1).unique(dim=0)) == 3
+    assert not bool((weights.abs() == 1).all())
+    answers = read_predictions(Work(tmp_path).folder(ensemble))["test"].modes
+    assert set(answers) == {"committee"}
+    assert float(answers["committee"].epistemic.max()) > 0
+
+
+def test_a_network_with_dropout_answers_by_its_mode_and_by_thinned_copies(tmp_path: Path) -> None:
+    network = {"model": "mlp", "hidden": [16], "dropout": 0.4}
+    (cell,) = cells(one_rule(network=network))
+    run_cell(cell, Work(tmp_path))
+    scored = read_predictions(Work(tmp_path).folder(cell))["test"]
+    assert set(scored.modes) == BOTH
+    assert float(scored.modes["mode"].epistemic.max()) == 0
+    assert float(scored.modes["committee"].epistemic.max()) > 0
+    built, posterior, meta = load_artifact(Work(tmp_path).folder(cell) / "model.safetensors")
+    assert meta.network["dropout"] == built.dropout0.rate == 0.4
+    data = load_data(cell.settings["data"], None)
+    spikes = data.spikes[torch.tensor(scored.indices)].transpose(0, 1)
+    stream = cell_stream(cell).child("predict")
+    again = predict(built, posterior, spikes, stream=stream, how=MCDropout(4))
+    np.testing.assert_allclose(scored.modes["committee"].probs, again.probabilities, atol=1e-6)

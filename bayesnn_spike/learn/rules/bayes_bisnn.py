@@ -38,7 +38,7 @@ class BayesBiSNN:
 
     Args:
         temperature: where rho comes from.
-        estimator: of grad_mu E_q[L]; `learn/estimators.py`.
+        estimator: of grad_mu E_q[L]; `learn/estimators/`.
         optimizer: `Sgd(lr)` or `Momentum(lr, beta)` as published, or Adam on the natural gradient,
             which copes with gradient scales that differ by layer and pixel.
         prior_logits: lambda_0 of every weight; `prior_logits(p0)` turns a probability into it.
@@ -76,6 +76,10 @@ class BayesBiSNN:
             n: torch.add(data[n], v - state.prior[n], alpha=rho) if rho else data[n]
             for n, v in state.logits.items()
         }
+        return self.move(state, natural)
+
+    def move(self, state: BayesState, natural: Weights) -> BayesState:
+        """Step against a natural gradient `{name: [*shape]}` and keep the bound."""
         logits, optimizer = self.optimizer.step(state.logits, natural, state.optimizer)
         if self.limit is not None:
             logits = {n: v.clamp_(-self.limit, self.limit) for n, v in logits.items()}

@@ -1,0 +1,180 @@
+"""Run chains and keep what they visit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from bayesnn_spike.checks import require_positive, require_shape
+from bayesnn_spike.learn.mcmc.error import batch_means_error
+from bayesnn_spike.learn.mcmc.kernel import Counts, Density, Kernel
+from bayesnn_spike.learn.target import Target
+from bayesnn_spike.ops.draw.uniform import uniforms
+from bayesnn_spike.posterior.empirical import Empirical
+from bayesnn_spike.posterior.flat import unflatten
+from bayesnn_spike.rng import Stream
+
+
+class RunState(NamedTuple):
+    """Where a run stopped: a tree of tensors, so `io.save_tree` keeps it.
+
+    Attributes:
+        kernel: the kernel's state.
+        step: steps made, burn-in included, int64 `[]`.
+        key: the two words of the stream that the run draws from, int64 `[2]`.
+    """
+
+    kernel: Any
+    step: Tensor
+    key: Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """What C chains visited.
+
+    Attributes:
+        signs: int8 `[C, draws, d]`, in the order of `flatten`.
+        log_prob: log p0 - L / rho of each, `[C, draws]` float64.
+        acceptance: share of moves made by each chain among the kept steps, `[C]`.
+        swaps: share of exchanges made between neighbouring temperatures, `[R - 1]`; empty without
+            a ladder, NaN where none was tried.
+        shapes: names and shapes of one network's weights.
+        state: where the run stopped; `run_chains(start=...)` goes on from it.
+    """
+
+    signs: Tensor
+    log_prob: Tensor
+    acceptance: Tensor
+    swaps: Tensor
+    shapes: Mapping[str, tuple[int, ...]]
+    state: RunState
+
+    def rows(self) -> Tensor:
+        """Return all draws as float32 `[draws * C, d]`: the first of every chain, the second..."""
+        return self.signs.transpose(0, 1).flatten(0, 1).float()
+
+    def mean(self) -> Tensor:
+        """Return the mean of each weight, `[d]` float64."""
+        return self.signs.double().mean((0, 1))
+
+    def standard_error(self) -> Tensor:
+        """Return the Monte-Carlo standard error of `mean`, `[d]`: `batch_means_error`."""
+        return batch_means_error(self.signs)
+
+    def posterior(self, members: int | None = None) -> Empirical:
+        """Return the draws as a posterior of equal masses.
+
+        `Empirical` hands its members out in order, and neighbours in a chain are alike: for a
+        committee of n, ask for n members, which are taken evenly from all draws.
+
+        Raises:
+            ValueError: not between 1 and draws * C members.
+        """
+        rows = self.rows()
+        count = len(rows) if members is None else members
+        if not 1 <= count <= len(rows):
+            raise ValueError(f"there are {len(rows)} draws, {members} members were asked for")
+        chosen = torch.arange(count) * len(rows) // count
+        return Empirical(unflatten(rows[chosen], self.shapes))
+
+
+def run_chains(
+    kernel: Kernel,
+    target: Target,
+    *,
+    chains: int,
+    draws: int,
+    burn_in: int,
+    stream: Stream,
+    thin: int = 1,
+    start: Tensor | RunState | None = None,
+) -> Chains:
+    """Move C chains side by side and keep every `thin`-th state after `burn_in` steps.
+
+    Args:
+        kernel: how to move: `SingleFlip()`, `Gibbs()`, `GibbsWithGradients()`, `Tempered(...)`.
+        target: what to draw from; every step runs the networks of all chains in one call.
+        chains: C.
+        draws: states kept of each chain.
+        burn_in: steps that are thrown away first.
+        stream: step t draws from `stream.child("step", t)`, chain c from its draw c: neither the
+            number of chains nor that of steps changes what a chain does.
+        thin: steps from one kept state to the next.
+        start: signs `[C, d]`; the state of an earlier run with the same stream, which goes on to
+            the bits of one long run; or None: draws from the prior.
+
+    Raises:
+        ValueError: a count that is too small, a start of another shape, not of signs or without
+            density, or a state of another stream.
+
+    Oracle: tests/learn/mcmc/test_chains.py (enumeration; resumed runs).
+    """
+    for name, count in {
+        "chains": chains,
+        "draws": draws,
+        "thin": thin,
+        "burn_in + 1": burn_in + 1,
+    }.items():
+        require_positive(count, name)
+    density = Density(target)
+    state, step = _start(kernel, density, chains, stream, start)
+    before = kernel.counts(state)
+    kept, log_prob = [], []
+    for index in range(burn_in + draws * thin):
+        if index == burn_in:
+            before = kernel.counts(state)
+        state = kernel.step(density, state, stream.child("step", step + index))
+        if index >= burn_in and (index - burn_in + 1) % thin == 0:
+            current = kernel.current(state)
+            kept.append(current.signs)
+            log_prob.append(density.log_prob(current))
+    done = Counts(*(b - a for a, b in zip(before, kernel.counts(state), strict=True)))
+    end = RunState(state, torch.tensor(step + burn_in + draws * thin), _key(stream))
+    return Chains(
+        torch.stack(kept, 1),
+        torch.stack(log_prob, 1),
+        done.accepted / done.proposed,
+        done.swapped / done.tried,
+        target.shapes,
+        end,
+    )
+
+
+def _start(
+    kernel: Kernel, density: Density, chains: int, stream: Stream, start: Tensor | RunState | None
+) -> tuple[Any, int]:
+    """The kernel's first state and the number of its next step."""
+    size = density.target.size
+    if isinstance(start, RunState):
+        if not torch.equal(start.key, _key(stream)):
+            raise ValueError(
+                f"the state comes from a run with the key {start.key.tolist()}, this stream has "
+                f"{_key(stream).tolist()}: a run goes on with its own stream"
+            )
+        require_shape(kernel.current(start.kernel).signs, "the state's chains", (chains, size))
+        return start.kernel, int(start.step)
+    signs = _from_prior(density.target, chains, stream.child("start")) if start is None else start
+    require_shape(signs, "start", (chains, size))
+    if not bool((signs.abs() == 1).all()):
+        raise ValueError("chains start at signs, -1 and +1, got other numbers")
+    state = kernel.init(density, signs.to(torch.int8))
+    first = density.log_prob(kernel.current(state))
+    if not bool(first.isfinite().all()):
+        raise ValueError(f"chains cannot start where there is no density, got {first.tolist()}")
+    return state, 0
+
+
+def _from_prior(target: Target, chains: int, stream: Stream) -> Tensor:
+    logits = torch.zeros(target.size, dtype=torch.float64)
+    if target.prior is not None:
+        logits = torch.cat([v.double().flatten() for v in target.prior.logits.values()])
+    plus = uniforms(target.size, stream=stream, draws=chains) < torch.sigmoid(2 * logits)
+    return 2 * plus.to(torch.int8) - 1
+
+
+def _key(stream: Stream) -> Tensor:
+    return torch.tensor(stream.key)

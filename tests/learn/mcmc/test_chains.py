@@ -1,0 +1,161 @@
+"""learn/mcmc/chains: against enumeration, and runs that go on where they stopped."""
+
+import pytest
+import torch
+
+from bayesnn_spike.io import load_tree, save_tree
+from bayesnn_spike.learn.mcmc import (
+    Gibbs,
+    GibbsWithGradients,
+    SingleFlip,
+    Tempered,
+    batch_means_error,
+    run_chains,
+)
+from bayesnn_spike.posterior.flat import flatten, unflatten
+from bayesnn_spike.rng import Stream
+from tests.learn import small_targets
+
+TARGETS = {
+    "warm regression": small_targets.regression(1.0),
+    "cold regression": small_targets.regression(0.25),
+    "spiking": small_targets.spiking(),
+}
+KERNELS = {
+    "single flip": (SingleFlip(), 100, 200),
+    "gibbs": (Gibbs(), 10, 30),
+    "gradients": (GibbsWithGradients(), 100, 200),
+    "tempered": (Tempered(SingleFlip(), (1.0, 0.3), every=2), 50, 100),
+    "tempered gradients": (Tempered(GibbsWithGradients(), (1.0, 0.3), every=2), 50, 100),
+}
+STREAM = Stream(6)
+
+
+def run(name: str = "spiking", kernel=SingleFlip(), **options):
+    settings = {"chains": 8, "draws": 6, "burn_in": 2, "stream": STREAM} | options
+    return run_chains(kernel, TARGETS[name], **settings)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_marginals_are_those_of_enumeration(name: str, kernel: str) -> None:
+    """Means of weights and of the log density, within 4 Monte-Carlo standard errors."""
+    moves, burn_in, draws = KERNELS[kernel]
+    masses, _ = small_targets.oracle(TARGETS[name])
+    chains = run(name, moves, chains=128, draws=draws, burn_in=burn_in)
+    expected = small_targets.means(masses)
+    # Chains that met a rare sign never would report no error at all.
+    independent = ((1 - expected**2) / chains.log_prob.numel()).sqrt()
+    error = torch.maximum(chains.standard_error(), independent)
+    assert bool(((chains.mean() - expected).abs() < 4 * error).all())
+    assert float(error.max()) < 0.06  # the test has something to say
+    exact = -float(torch.special.entr(masses).sum())
+    normaliser = float((masses.log() - _log_joint(name)).mean())
+    found = chains.log_prob + normaliser  # log of the posterior's own mass
+    assert abs(float(found.mean()) - exact) < 4 * float(batch_means_error(found))
+
+
+def _log_joint(name: str) -> torch.Tensor:
+    """log p0 - L / rho of every vector by number."""
+    target = TARGETS[name]
+    table = small_targets.rows(target.size)
+    return target.log_prob(unflatten(table, target.shapes))
+
+
+def test_the_comparison_tells_temperatures_apart() -> None:
+    """Chains at rho 1 against the masses at rho 0.7: far outside."""
+    masses, _ = small_targets.oracle(small_targets.regression(0.7))
+    chains = run("warm regression", Gibbs(), chains=128, draws=20, burn_in=10)
+    apart = (chains.mean() - small_targets.means(masses)).abs() / chains.standard_error()
+    assert float(apart.max()) > 6
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_run_that_stopped_goes_on_to_the_same_bits(kernel: str, tmp_path) -> None:
+    moves = KERNELS[kernel][0]
+    whole = run(kernel=moves, draws=7, thin=2)
+    first = run(kernel=moves, draws=3, thin=2)
+    save_tree(tmp_path / "state.safetensors", first.state, {})
+    state = load_tree(tmp_path / "state.safetensors", first.state)
+    rest = run(kernel=moves, draws=4, thin=2, burn_in=0, start=state)
+    assert torch.equal(torch.cat([first.signs, rest.signs], 1), whole.signs)
+    assert torch.equal(torch.cat([first.log_prob, rest.log_prob], 1), whole.log_prob)
+    pairs = zip(_leaves(rest.state), _leaves(whole.state), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def _leaves(tree) -> list[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        return [tree]
+    return [leaf for child in tree for leaf in _leaves(child)]
+
+
+def test_equal_runs_are_equal_and_chains_do_not_hang_on_their_number() -> None:
+    one = run()
+    assert torch.equal(one.signs, run().signs)
+    assert torch.equal(run(chains=3).signs, one.signs[:3])
+    assert not torch.equal(one.signs, run(stream=Stream(7)).signs)
+    assert not torch.equal(one.signs[0], one.signs[1])
+
+
+def test_thinning_and_burn_in_leave_states_out() -> None:
+    every = run(draws=12, burn_in=0)
+    kept = run(draws=3, burn_in=3, thin=3)
+    assert torch.equal(kept.signs, every.signs[:, 5::3])
+    assert torch.equal(kept.log_prob, every.log_prob[:, 5::3])
+    assert int(kept.state.step) == 12
+
+
+def test_the_log_density_and_the_rates_belong_to_the_draws() -> None:
+    found = run(draws=20, burn_in=5)
+    target = TARGETS["spiking"]
+    weights = found.posterior().weights
+    doubles = {n: w.double() for n, w in weights.items()}
+    torch.testing.assert_close(target.log_prob(doubles), found.log_prob.T.flatten())
+    every = run(draws=25, burn_in=0).signs
+    moved = (every[:, 5:] != every[:, 4:-1]).any(-1).double().mean(1)
+    torch.testing.assert_close(found.acceptance.double(), moved, rtol=0, atol=1e-6)
+    assert found.swaps.shape == (0,)
+    ladder = run(kernel=KERNELS["tempered"][0], draws=4)
+    assert ladder.swaps.shape == (1,)
+    assert 0 <= float(ladder.swaps) <= 1
+
+
+def test_the_posterior_spreads_its_members_over_all_draws() -> None:
+    found = run(draws=6)
+    rows = found.rows()
+    assert torch.equal(rows[:8], found.signs[:, 0].float())
+    few = found.posterior(members=4)
+    assert torch.equal(flatten(few.sample(4, STREAM)), rows[[0, 12, 24, 36]])
+    everyone = found.posterior()
+    torch.testing.assert_close(flatten(everyone.mean())[0].double(), found.mean())
+    for members in (0, 49):
+        with pytest.raises(ValueError, match=f"there are 48 draws, {members} members"):
+            found.posterior(members=members)
+
+
+def test_starts_are_drawn_from_the_prior() -> None:
+    target = TARGETS["spiking"]
+    still = Tempered(SingleFlip(), (1.0,))
+    object.__setattr__(still, "every", 0)  # no move at all: the start is kept
+    first = run(kernel=still, chains=4000, draws=1, burn_in=0).mean()
+    expected = flatten(target.prior.mean())[0]
+    sigma = ((1 - expected**2) / 4000).sqrt()
+    assert bool(((first - expected).abs() < 5 * sigma).all())
+
+
+def test_guards() -> None:
+    for option in ("chains", "draws", "thin"):
+        with pytest.raises(ValueError, match=f"{option} must be positive, got 0"):
+            run(**{option: 0})
+    with pytest.raises(ValueError, match=r"burn_in \+ 1 must be positive, got 0"):
+        run(burn_in=-1)
+    with pytest.raises(ValueError, match=r"start must have shape \(8, 10\), got \(3, 10\)"):
+        run(start=torch.ones(3, 10))
+    with pytest.raises(ValueError, match="chains start at signs"):
+        run(start=torch.zeros(8, 10))
+    state = run().state
+    with pytest.raises(ValueError, match="a run goes on with its own stream"):
+        run(start=state, stream=Stream(9))
+    with pytest.raises(ValueError, match=r"the state's chains must have shape \(4, 10\)"):
+        run(start=state, chains=4)
