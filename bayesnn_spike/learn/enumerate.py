@@ -14,8 +14,9 @@ def enumerate_posterior(target: Target) -> tuple[Exact, float]:
     Z = sum over w of p0(w) exp(-L(w) / rho). No distribution has a free energy E_q L + rho
     KL(q || p0) below -rho log Z (`free_energy_bound`), and only the posterior reaches it.
 
-    In float32 the networks go through the packed engine, their signs cut out of the numbers 0 to
-    2^d - 1; no more than `target.draws_at_once` of them exist at a time.
+    The signs are cut out of the numbers 0 to 2^d - 1, and no more than `target.draws_at_once` of
+    the networks exist at a time. A million networks 3-4-2 on 50 examples of 10 steps take some 20 s
+    on one core; networks this narrow run faster as numbers than as bits.
 
     Raises:
         ValueError: more than 20 weights, or a loss that is not finite.

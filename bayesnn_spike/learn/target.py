@@ -18,6 +18,7 @@ from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.credit import Draw, credit
 from bayesnn_spike.learn.temperature import Temperature
 from bayesnn_spike.nn.evaluating import evaluating
+from bayesnn_spike.ops.synapse.choice import MIN_OUTPUTS
 from bayesnn_spike.posterior.bernoulli import Bernoulli
 from bayesnn_spike.posterior.flat import shapes_of, size_of
 from bayesnn_spike.types import Batch, Weights
@@ -84,10 +85,19 @@ class Target:
         with torch.no_grad(), evaluating(self.network):
             for first in range(0, count, self.draws_at_once):
                 some = {n: w[first : first + self.draws_at_once] for n, w in weights.items()}
-                found.append(self._run(pack_signs(some)))
+                found.append(self._run(some))
         return torch.cat(found)
 
+    @cached_property
+    def _pays_off(self) -> bool:
+        """Whether bits are faster than numbers: a word of signs has room for 64 outputs."""
+        return any(len(s) > 1 and s[0] >= MIN_OUTPUTS for s in self.shapes.values())
+
     def _run(self, weights: Weights) -> Tensor:
+        if self._pays_off:
+            weights = pack_signs(weights)
+        else:
+            weights = {n: dense(w) for n, w in weights.items()}
         packed = any(is_signs(w) for w in weights.values())
         spikes = self._packed_spikes if packed else self.batch.spikes.to(self.dtype)
         outputs, _ = functional_call(self.network, weights, (spikes,))

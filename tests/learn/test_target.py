@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
+from bayesnn_spike.learn import target as target_module
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import mlp
 from bayesnn_spike.posterior import Bernoulli
 from bayesnn_spike.posterior.flat import unflatten
+from bayesnn_spike.types import Batch
 from tests.ops import cases
 from tests.oracles import enumeration
 
@@ -44,16 +46,27 @@ def test_the_log_probability_is_prior_and_likelihood() -> None:
     torch.testing.assert_close(one.log_prior(weights).exp().sum().item(), 1.0)
 
 
-def test_packed_networks_have_the_same_losses() -> None:
-    """In float32 the engine runs: its sums are exact, and only the loss is rounded."""
+def test_narrow_networks_run_as_numbers_of_float32() -> None:
     network = mlp(3, (2,), 2, gain_in=2.0, gain_out=2.0)
     spikes, labels = enumeration.small_batch()
-    batch = type(enumeration.small_batch())(spikes.float(), labels)
-    one = Target(network, RateCrossEntropy(), batch, RHO)
-    table = enumeration.sign_table(one.size).float()
-    found = one.losses(unflatten(table, one.shapes))
+    one = Target(network, RateCrossEntropy(), Batch(spikes.float(), labels), RHO)
+    found = one.losses(unflatten(enumeration.sign_table(one.size).float(), one.shapes))
     expected = enumeration.all_losses(enumeration.small_network(), enumeration.small_batch())
     torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-6)
+
+
+def test_wide_networks_run_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's sums are exact: losses are those of numbers, but for the loss's own rounding."""
+    spikes, labels = enumeration.small_batch()
+    network = mlp(3, (40,), 2, gain_in=2.0, gain_out=2.0)
+    one = Target(network, RateCrossEntropy(), Batch(spikes.float(), labels), RHO)
+    weights = unflatten(cases.signs(5, one.size), one.shapes)
+    outputs, _ = torch.func.functional_call(network, weights, (spikes.float(),))
+    expected = one.loss(outputs, labels).detach()
+    packed, pack = [], target_module.pack_signs
+    monkeypatch.setattr(target_module, "pack_signs", lambda w: packed.append(1) or pack(w))
+    torch.testing.assert_close(one.losses(weights), expected, rtol=1e-5, atol=1e-6)
+    assert packed
 
 
 def test_gradients_are_those_of_the_losses() -> None:
