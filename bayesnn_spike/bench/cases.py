@@ -34,7 +34,6 @@ class Case:
         draws: the K that are timed.
         checked: so many draws are compared with the reference.
         alone: draws of the benches of single operations, which hold what they work on.
-        trained: whether the training step is timed.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Case:
     draws: tuple[int, ...]
     checked: int
     alone: int
-    trained: bool = True
 
     @property
     def synapses(self) -> tuple[Dense | Conv, ...]:
@@ -180,16 +178,7 @@ def conv(
         side //= 2
     layers += [Flat("flat"), Dense("readout", channels[-1] * side * side, classes, 4.0)]
     return Case(
-        name,
-        features,
-        tuple(layers),
-        steps,
-        batch,
-        density,
-        draws,
-        checked=checked,
-        alone=alone,
-        trained=False,
+        name, features, tuple(layers), steps, batch, density, draws, checked=checked, alone=alone
     )
 
 
@@ -236,7 +225,7 @@ QUICK: Mapping[str, Case] = {
     case.name: case
     for case in (
         mlp("nmnist-mlp", (130, 64, 48, 10), density=0.1, draws=(3, 6), **_SMALL),
-        conv("gesture-conv", (2, 8, 8), (16, 20, 24), 11, density=0.1, draws=(3,), **_SMALL),
+        conv("gesture-conv", (2, 8, 8), (64, 66, 24), 11, density=0.1, draws=(3,), **_SMALL),
         mlp("wide", (256, 256, 10), density=0.2, draws=(3,), **_SMALL),
     )
 }

@@ -126,9 +126,6 @@ def choose(
                 f"{name} takes no part in the bench {bench}; there are: "
                 + ", ".join(w for w in EVERYONE if w in takes_part)
             )
-    if bench == "train" and cases and not any(known[name].trained for name in cases):
-        trained = ", ".join(name for name, case in known.items() if case.trained)
-        raise BenchError(f"the bench train has no case {', '.join(cases)}; there are: {trained}")
     # The engine's other half is no implementation that is missing here: it is another device's.
     foreign = {w for w in ENGINE if absence(w, device)}
     return Settings(

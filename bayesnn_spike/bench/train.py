@@ -36,12 +36,18 @@ MOST_WRONG = 1e-3
 
 Adam's first step is lr g / |g|: a gradient below the rounding of its sum has a sign of its own.
 """
+MOST_OFF = 1e-4
+"""How far the loss may be from the reference's, relatively."""
+ROUNDED = 10.0
+"""So many times both for SpikingJelly: its leak rounds otherwise, and where integers are counted a
+membrane often lies on the threshold itself. With v - v / 10 for its leak `torch-fused-t` took the
+same step of gesture-conv, in float64 on eight examples, as SpikingJelly."""
 _STREAM = Stream(0).child("bench", "train")
 
 
 def groups(cases: Iterable[Case], device: str) -> Iterator[Group]:
-    """Yield the two rules for every case that is trained."""
-    for case in (case for case in cases if case.trained):
+    """Yield the two rules for every case."""
+    for case in cases:
         forward, first = case.macs(1), case.macs(1, case.synapses[0])
         for rule, who in (("", WHO), (f":{BAYES}", WHO_BAYES)):
             yield Group(
@@ -110,7 +116,8 @@ def _entry(job: _Job, who: str) -> Entry:
 
         def first_step() -> str | None:
             loss = baseline.step(job.batch)
-            return _difference(job, loss, baseline.latents)
+            allowed = ROUNDED if who == "spikingjelly" else 1.0
+            return _difference(job, loss, baseline.latents, allowed)
 
         return Entry(lambda: baseline.step(job.batch), first_step)
     if who == "reference":
@@ -123,16 +130,16 @@ def _entry(job: _Job, who: str) -> Entry:
     return Entry(job.update, lambda: _difference(job, *job.update()))
 
 
-def _difference(job: _Job, loss: Tensor, latents: Weights) -> str | None:
-    """Compare loss and step with the reference's."""
+def _difference(job: _Job, loss: Tensor, latents: Weights, allowed: float = 1.0) -> str | None:
+    """Compare loss and step with the reference's; `allowed` multiplies the tolerances."""
     right_loss, right = job.expected
-    if abs(float(loss) - float(right_loss)) > 1e-4 * abs(float(right_loss)):
+    if abs(float(loss) - float(right_loss)) > allowed * MOST_OFF * abs(float(right_loss)):
         return f"the loss is {float(loss):.6g}, the reference's {float(right_loss):.6g}"
     before = job.latents(job.state)
     for name, values in latents.items():
         step = (right[name] - before[name]).abs().max()
         wrong = (values.detach() - right[name]).abs() > 0.01 * step
         share = float(wrong.double().mean())
-        if share > MOST_WRONG:
+        if share > allowed * MOST_WRONG:
             return f"{share:.2%} of the steps of {name} differ from the reference's"
     return None

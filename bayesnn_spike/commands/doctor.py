@@ -169,7 +169,12 @@ def _implementations() -> list[str]:
         (draw.random_bits, ((64, 128),), {**draws, "device": "cpu"}),
         (synapse.linear, (sparse, weight, None), {}),
         (synapse.straight_linear, (sparse, weight, None), {"scale": 1.0}),
-        (synapse.conv2d, (maps, torch.ones(4, 2, 3, 3), None), window),
+        (synapse.conv2d, (maps, torch.ones(64, 2, 3, 3), None), window),
+        (
+            synapse.straight_conv2d,
+            (maps, torch.ones(64, 2, 3, 3), None),
+            {**window, "scale": 1.0},
+        ),
         (synapse.signed_linear, (sparse, signs, None), {}),
         (synapse.signed_conv2d, (maps, kernels, None), window),
         (sampled.sampled_linear, (sparse, signs, None, None), {}),

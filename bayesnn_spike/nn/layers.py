@@ -82,6 +82,8 @@ class Conv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[*K, T, B, C, H, W]` to `[*K, T, B, O, H', W']`."""
+        if isinstance(self.weight, SignLeaf):
+            return self.weight.maps(x, self.bias, self.scale, self.stride, self.padding)
         maps = conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
         return maps * self.scale
 

@@ -14,10 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from bayesnn_spike.ops.synapse import linear, straight_linear
-from bayesnn_spike.ops.synapse.choice import MIN_OUTPUTS
+from bayesnn_spike.ops.synapse import conv2d, linear, straight_conv2d, straight_linear
+from bayesnn_spike.ops.synapse.choice import MIN_MAPS, MIN_OUTPUTS
 from bayesnn_spike.ops.synapse.straight import through_signs
 from bayesnn_spike.types import Weights
+
+_Sides = int | tuple[int, int]
 
 # What is asked of a tensor without touching its numbers.
 _ASKED = {
@@ -56,6 +58,14 @@ class SignLeaf(torch.Tensor):
         """Return `scale * (W x + bias)` for x `[*K, T, B, N]`: one pass where it can be one."""
         return straight_linear(x, self.values, _numbers(bias), scale=scale)
 
+    def maps(
+        self, x: Tensor, bias: Tensor | None, scale: float, stride: _Sides, padding: _Sides
+    ) -> Tensor:
+        """Return `scale * (W * x + bias)` for maps x `[*K, T, B, C, H, W]`, as `currents`."""
+        return straight_conv2d(
+            x, self.values, _numbers(bias), stride=stride, padding=padding, scale=scale
+        )
+
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -66,6 +76,8 @@ class SignLeaf(torch.Tensor):
             found = _linear(*args, **kwargs)
             if found is not None:
                 return found
+        if func is conv2d and _takes(args[0], args[1], 5):
+            return straight_conv2d(args[0], args[1].values, *_numbers(args[2:]), **kwargs)
         return func(*_numbers(args), **_numbers(kwargs))
 
     @classmethod
@@ -75,9 +87,14 @@ class SignLeaf(torch.Tensor):
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
     """Currents of packed signs; None where these are not spikes and a SignLeaf as its weight."""
-    if type(x) is not Tensor or x.ndim not in (3, 4) or not isinstance(weight, SignLeaf):
+    if not _takes(x, weight, 3):
         return None
     return straight_linear(x, weight.values, _numbers(bias))
+
+
+def _takes(x: Any, weight: Any, ndim: int) -> bool:
+    """Whether these are spikes, with or without K, and a SignLeaf as their weight."""
+    return type(x) is Tensor and x.ndim in (ndim, ndim + 1) and isinstance(weight, SignLeaf)
 
 
 def _numbers(values: Any) -> Any:
@@ -87,7 +104,7 @@ def _numbers(values: Any) -> Any:
 def sign_leaves(values: Weights) -> tuple[Weights, Weights]:
     """Return the signs of values `[K, *shape]` for a network, and the leaves behind them.
 
-    Where packed signs pay off (matrices of enough outputs in float32 on the CPU), a leaf is the
+    Where packed signs pay off (enough outputs of a layer, in float32 on the CPU), a leaf is the
     values themselves; elsewhere it is their signs, and the network gets the leaf.
     """
     weights, leaves = {}, {}
@@ -102,8 +119,8 @@ def sign_leaves(values: Weights) -> tuple[Weights, Weights]:
 
 def _pays_off(values: Tensor) -> bool:
     return (
-        values.ndim == 3
-        and values.shape[1] >= MIN_OUTPUTS
+        values.ndim in (3, 5)
+        and values.shape[1] >= (MIN_OUTPUTS if values.ndim == 3 else MIN_MAPS)
         and values.dtype == torch.float32
         and values.device.type == "cpu"
         and importlib.util.find_spec("numba") is not None

@@ -48,7 +48,6 @@ def test_the_sweeps_can_come_alone_or_on_top() -> None:
         ({"who": ["triton"]}, "triton runs on a GPU: give --device cuda"),
         ({"bench": "draw", "who": ["snntorch"]}, "snntorch takes no part in the bench draw"),
         ({"bench": "scaling", "who": ["snntorch"]}, "no part in the bench scaling; there are: cpu"),
-        ({"bench": "train", "cases": ["gesture-conv"]}, "train has no case gesture-conv; there"),
         ({"bench": "scaling", "cases": ["wide"]}, "network of its own: leave --case out"),
         ({"device": "gpu"}, "unknown device 'gpu'.*cuda"),
         ({"device": "cuda"}, "torch finds no CUDA device"),

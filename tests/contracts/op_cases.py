@@ -6,6 +6,7 @@ of tensors. `drawn` names the inputs that have the draw axis K, `batch` where ea
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from bayesnn_spike.ops.synapse import (
     linear,
     signed_conv2d,
     signed_linear,
+    straight_conv2d,
     straight_linear,
 )
 from bayesnn_spike.ops.trace import trace
@@ -75,6 +77,23 @@ def _refractory(current: Tensor, r: Tensor, s: Tensor) -> tuple[Tensor, ...]:
 def _layer(layer: Callable, x: Tensor, w: Tensor, b: Tensor, v: Tensor, **options):
     spikes, last = layer(x, Packed.of(w), b, v, scale=0.25, beta=0.5, v_threshold=1.0, **options)
     return spikes.dense(v.dtype), last
+
+
+def _maps(name: str, op: Callable[..., Tensor], values: Callable[..., Tensor]) -> Case:
+    return Case(
+        name,
+        lambda x, w, b: (op(x, w, b, stride=2, padding=1),),
+        lambda b: [
+            cases.spikes(K, T, b, 2, 5, 6, rate=0.1),
+            values(K, 2 * M, 2, 3, 3, seed=1),
+            cases.signs(K, 2 * M, seed=2),
+        ],
+        (2, None, None),
+        (0, 0, 0),
+        out_batch=(2,),
+        smooth=(0, 1, 2),
+        implementations=("cpu", "reference"),
+    )
 
 
 CASES = {
@@ -166,18 +185,9 @@ CASES = {
         smooth=(0, 1),
         implementations=("cpu", "reference"),
     ),
-    "conv2d": Case(
-        "conv2d",
-        lambda x, w, b: (conv2d(x, w, b, stride=2, padding=1),),
-        lambda b: [
-            cases.spikes(K, T, b, 2, 5, 6),
-            cases.signs(K, 4, 2, 3, 3, seed=1),
-            cases.signs(K, 4, seed=2),
-        ],
-        (2, None, None),
-        (0, 0, 0),
-        out_batch=(2,),
-        smooth=(0, 1, 2),
+    "conv2d": _maps("conv2d", conv2d, cases.signs),
+    "straight_conv2d": _maps(
+        "straight_conv2d", partial(straight_conv2d, scale=0.25), cases.lattice
     ),
     "signed_linear": Case(
         "signed_linear",

@@ -230,6 +230,11 @@ REFUSALS = {
         [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
         "works in float32.*pays off from 32 outputs, got 5",
     ),
+    ("straight_conv2d", "cpu"): (
+        [torch.zeros(2, 3, 1, 4, 4).double(), torch.zeros(5, 1, 3, 3).double(), torch.zeros(5)],
+        "works in float32.*pays off from 64 outputs, got 5",
+    ),
+    ("conv2d", "cpu"): ([2 * x for x in CASES["conv2d"].inputs(1)], NOT),
     ("linear", "cpu"): (
         [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],
         "works in float32.*pays off from 32 outputs or 1024 rows, got 5 and 6",

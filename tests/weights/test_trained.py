@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from bayesnn_spike.nn import Linear
+from bayesnn_spike.nn import Conv2d, Linear
 from bayesnn_spike.ops import only
-from bayesnn_spike.ops.synapse import linear
+from bayesnn_spike.ops.synapse import conv2d, linear
 from bayesnn_spike.ops.synapse.straight import through_signs
 from bayesnn_spike.weights import SignLeaf, sign_leaves
 from tests.ops import cases
 
-K, T, B, N, M = 2, 4, 3, 40, 36
+K, T, B, N, M, MAPS_OUT = 2, 4, 3, 40, 36, 68
 
 
 def values(*shape: int) -> torch.Tensor:
@@ -63,6 +63,43 @@ def test_it_is_its_signs_and_passes_the_gradient(use: str) -> None:
     assert bool(grad.any())
 
 
+MAPS = cases.spikes(T, B, 2, 5, 6, rate=0.2)
+KERNELS = {
+    "convolution": lambda w: conv2d(MAPS, w, padding=1),
+    "maps with draws": lambda w: conv2d(MAPS.expand(K, *MAPS.shape), w, stride=2),
+    "a bias": lambda w: conv2d(MAPS, w, torch.arange(MAPS_OUT) * 0.5, stride=(1, 2), padding=1),
+    "maps that are numbers": lambda w: conv2d(MAPS * 0.5, w, padding=1),
+    "kernels of one draw": lambda w: F.conv2d(MAPS.flatten(0, 1), w[0]),
+}
+
+
+@pytest.mark.parametrize("use", KERNELS)
+def test_kernels_are_their_signs_and_pass_the_gradient(use: str) -> None:
+    v = values(K, MAPS_OUT, 2, 3, 3)
+    found = KERNELS[use](SignLeaf(v))
+    with only("reference"):
+        expected = KERNELS[use](through_signs(v))
+        grads = [torch.autograd.grad(y.square().sum(), v)[0] for y in (found, expected)]
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*grads, rtol=1e-4, atol=1e-3)
+    assert bool(grads[0].any())
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_our_convolution_takes_them_in_one_pass(bias: bool) -> None:
+    layer = Conv2d(2, MAPS_OUT, 3, stride=2, padding=1, gain=2.0, bias=bias)
+    v, offset = values(K, MAPS_OUT, 2, 3, 3), values(K, MAPS_OUT)
+    found, expected = (
+        functional_call(layer, {"weight": w} | ({"bias": offset} if bias else {}), (MAPS,))
+        for w in (SignLeaf(v), through_signs(v))
+    )
+    assert torch.equal(found, expected)
+    wanted = [v, offset] if bias else [v]
+    pairs = [torch.autograd.grad(y.square().sum(), wanted) for y in (found, expected)]
+    for one, two in zip(*pairs, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-3)
+
+
 def test_what_it_says_of_itself() -> None:
     weight = SignLeaf(values())
     assert (weight.shape, weight.ndim, len(weight)) == ((K, M, N), 3, K)
@@ -94,14 +131,16 @@ def test_leaves_are_the_values_where_packing_pays_and_signs_elsewhere() -> None:
     given = {
         "wide": values().detach(),
         "narrow": values(K, 31, N).detach(),
+        "few": values(K, 63, 2, 3, 3).detach(),
         "bias": values(K, M).detach(),
-        "kernel": values(K, M, 2, 3, 3).detach(),
+        "kernel": values(K, MAPS_OUT, 2, 3, 3).detach(),
         "double": values().detach().double(),
     }
     weights, leaves = sign_leaves(given)
-    assert isinstance(weights["wide"], SignLeaf)
-    assert torch.equal(leaves["wide"], given["wide"])
-    for name in ("narrow", "bias", "kernel", "double"):
+    for name in ("wide", "kernel"):
+        assert isinstance(weights[name], SignLeaf)
+        assert torch.equal(leaves[name], given[name])
+    for name in ("narrow", "few", "bias", "double"):
         assert weights[name] is leaves[name]
         assert torch.equal(leaves[name], through_signs(given[name]))
     assert all(leaf.is_leaf and leaf.requires_grad for leaf in leaves.values())

@@ -7,11 +7,13 @@ from bayesnn_spike.checks import require_ndim
 from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops.synapse import dense
 from bayesnn_spike.ops.synapse.choice import MAX_DENSITY as MAX_DENSITY
-from bayesnn_spike.ops.synapse.choice import linear_refuses
-from bayesnn_spike.ops.synapse.shapes import require_fit
+from bayesnn_spike.ops.synapse.choice import conv2d_refuses, linear_refuses
+from bayesnn_spike.ops.synapse.shapes import map_after, require_fit
 from bayesnn_spike.ops.synapse.signed import signed_conv2d as signed_conv2d
 from bayesnn_spike.ops.synapse.signed import signed_linear as signed_linear
+from bayesnn_spike.ops.synapse.straight import STRAIGHT_CONV2D as _STRAIGHT_CONV2D  # noqa: F401
 from bayesnn_spike.ops.synapse.straight import STRAIGHT_LINEAR as _STRAIGHT_LINEAR  # noqa: F401
+from bayesnn_spike.ops.synapse.straight import straight_conv2d as straight_conv2d
 from bayesnn_spike.ops.synapse.straight import straight_linear as straight_linear
 
 
@@ -61,6 +63,7 @@ def conv2d(
     require_ndim(spikes, "spikes", "[*K, T, B, C, H, W]", 5, 6)
     require_ndim(weight, "weight", "[*K, O, C, h, w]", 4, 5)
     require_fit(spikes, weight, bias, feature_dims=3)
+    map_after(tuple(spikes.shape[-2:]), tuple(weight.shape[-2:]), stride, padding)
     return _CONV2D(spikes, weight, bias, stride=stride, padding=padding)
 
 
@@ -73,6 +76,14 @@ _LINEAR = Op(
         Implementation("reference", lambda: dense.linear, never),
     ),
 )
-_CONV2D = Op("conv2d", (Implementation("reference", lambda: dense.conv2d, never),))
+_CONV2D = Op(
+    "conv2d",
+    (
+        Implementation(
+            "cpu", from_module("bayesnn_spike.ops.synapse.conv_cpu", "conv2d"), conv2d_refuses
+        ),
+        Implementation("reference", lambda: dense.conv2d, never),
+    ),
+)
 # So that `explain` takes the function that users know.
 linear.op, conv2d.op = _LINEAR, _CONV2D

@@ -1,16 +1,23 @@
 """When sums over events pay off against a dense product, on a CPU.
 
-Oracle: tests/ops/test_synapse.py, tests/ops/test_synapse_straight.py.
+Oracle: tests/ops/test_synapse_choice.py, tests/ops/test_synapse_straight.py.
 """
 
 import importlib.util
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops.spikes import is_binary
+
 # Where the event-driven sum was faster than the dense product, forward and backward together.
 MAX_DENSITY = 0.35
 MIN_OUTPUTS = 32
+# The same of convolutions, whose dense form works on rows that lie together already: at 0.25 both
+# take as long with 64 outputs, with 128 at 0.3; below 64 outputs neither is ahead by much.
+MAX_MAP_DENSITY = 0.25
+MIN_MAPS = 64
 # Rows (time steps times examples) from which a product of few outputs is worth turning round.
 MIN_ROWS = 1024
 # A sample of the spikes: so many in a row of so many; the latter is prime and far from a power of
@@ -48,6 +55,33 @@ def straight_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: f
     if weight.shape[-2] < MIN_OUTPUTS:
         reasons.append(f"pays off from {MIN_OUTPUTS} outputs, got {weight.shape[-2]}")
     return reasons
+
+
+def conv2d_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: Any) -> list[str]:
+    """Say why `conv2d` should not go event by event; nothing if it should."""
+    reasons = straight_conv2d_refuses(spikes, weight, bias)
+    if not reasons:
+        found = density(spikes)
+        if found > MAX_MAP_DENSITY:
+            reasons.append(f"pays off below a density of {MAX_MAP_DENSITY}, got {found:.2f}")
+        elif not (seems_binary(spikes) and is_binary(spikes)):
+            reasons.append("needs spikes of 0 and 1")
+    return reasons
+
+
+def straight_conv2d_refuses(
+    spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: Any
+) -> list[str]:
+    """Say why `straight_conv2d` cannot run packed, or should not; nothing if it should."""
+    reasons = _machine_refuses(spikes, weight, bias)
+    if weight.shape[-4] < MIN_MAPS:
+        reasons.append(f"pays off from {MIN_MAPS} outputs, got {weight.shape[-4]}")
+    return reasons
+
+
+def seems_binary(maps: Tensor) -> bool:
+    """Whether the last frame `[*K, -1, -1]` is 0 and 1: traces are known by it at once."""
+    return is_binary(maps.detach()[..., -1:, -1:, :, :, :])
 
 
 def _machine_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None) -> list[str]:

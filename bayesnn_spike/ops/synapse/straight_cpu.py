@@ -135,6 +135,31 @@ def _forward(width, strip, words, rows, scale, out, start, stop):
                     _write(counts, some, found, scale, flat, at, last)
 
 
+def add_signs(
+    words: np.ndarray, rows: np.ndarray, shape: tuple[int, int], scale: float
+) -> np.ndarray:
+    """Add up the signs of active inputs, times scale.
+
+    Args:
+        words: active inputs, uint64 `[R, W]` (shared by all draws) or `[K R, W]`.
+        rows: uint64 `[K, NB, N + 1, bw]`, signs by input (`signs_by_input`).
+        shape: (R, M).
+        scale: multiplies the sums.
+
+    Returns:
+        float32 `[K, R, M]`.
+    """
+    out = np.empty((len(rows), *shape), _F32)
+    size = rows.shape[3]
+    width = _WIDEST if size >= _WIDEST.count else Width(size)
+    parallel(
+        lambda i, j: _forward(width, width.count, words, rows, _F32(scale), out, i, j),
+        len(words),
+        least=64,
+    )
+    return out
+
+
 class _Straight(torch.autograd.Function):
     """x `[D, R, N]` with the signs of `[K, M, N]` to scaled `[K, R, M]`; bits are those of x."""
 
@@ -144,16 +169,9 @@ class _Straight(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         del precision
         rows = signs_by_input(weight.detach().contiguous().numpy())
-        out = np.empty((len(weight), x.shape[1], weight.shape[1]), _F32)
-        size = rows.shape[3]
-        width = _WIDEST if size >= _WIDEST.count else Width(size)
         words = bits.numpy().view(_U64)
         words = words.reshape(-1, words.shape[2])
-        parallel(
-            lambda i, j: _forward(width, width.count, words, rows, _F32(scale), out, i, j),
-            len(words),
-            least=64,
-        )
+        out = add_signs(words, rows, (x.shape[1], weight.shape[1]), scale)
         return torch.from_numpy(out), torch.from_numpy(rows.view(np.int64))
 
     @staticmethod
