@@ -58,6 +58,10 @@ class Target:
             raise ValueError(
                 f"the prior has {shapes_of(self.prior.logits)}, the network {self.shapes}"
             )
+        if self.prior is not None:
+            # Rows of all weights are laid out in the network's order, whatever the prior's is.
+            ordered = Bernoulli({name: self.prior.logits[name] for name in self.shapes})
+            object.__setattr__(self, "prior", ordered)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -97,7 +101,7 @@ class Target:
         if self._pays_off:
             weights = pack_signs(weights)
         else:
-            weights = {n: dense(w) for n, w in weights.items()}
+            weights = {n: dense(w).to(self.dtype) for n, w in weights.items()}
         packed = any(is_signs(w) for w in weights.values())
         spikes = self._packed_spikes if packed else self.batch.spikes.to(self.dtype)
         outputs, _ = functional_call(self.network, weights, (spikes,))

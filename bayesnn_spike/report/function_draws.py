@@ -20,7 +20,7 @@ from bayesnn_spike.calibration.inputs import Array, as_labels, as_numpy, as_prob
 from bayesnn_spike.calibration.proper import example_correct, example_nll
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.target import Target
-from bayesnn_spike.posterior import AbstractPosterior, Empirical, Joint, Point
+from bayesnn_spike.posterior import AbstractPosterior, Empirical, Gaussian, Joint, Point
 from bayesnn_spike.posterior.flat import unflatten
 from bayesnn_spike.predict import Predictive
 from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
@@ -154,12 +154,20 @@ def draws_of_posterior(
         their draws together come.
 
     Raises:
-        ValueError: no posterior, or the temperature counts other examples than the target has.
+        ValueError: no posterior, one of real weights (the target's prior is over signs), or the
+            temperature counts other examples than the target has.
     """
     fits = list(posterior) if isinstance(posterior, Sequence) else [posterior]
     if not fits:
         raise ValueError("need at least one posterior")
     require_positive(draws, "draws")
+    for fit in fits:
+        if isinstance(fit, Gaussian):
+            raise ValueError(
+                "a Gaussian posterior is over real weights, and the target's prior over signs: "
+                "their densities cannot be compared; use draws_of_predictions with what predict "
+                "returned"
+            )
     densities = all(has_density(fit) for fit in fits)
     runs = []
     for index, fit in enumerate(fits):

@@ -8,6 +8,7 @@ Oracle: tests/study/test_continual.py.
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def run_continual_study(
         ConfigError: finished cells are there without `resume`, or were made with other settings.
     """
     cells = continual_cells(config)
-    for cell in unfinished(cells, out, resume=resume):
+    todo = unfinished(cells, out, resume=resume)
+    _require_writable(out)
+    for cell in todo:
         on_cell(cell.id)
         run_continual(cell, out, root)
     records = [_read(out, cell.id) for cell in cells]
@@ -101,7 +104,9 @@ def search_continual(
         for name, grid in config.search.grid.items()
         for number, changes in enumerate(_combinations(grid))
     ]
-    for cell in unfinished([c for *_, cells in trials for c in cells], out, resume=resume):
+    todo = unfinished([c for *_, cells in trials for c in cells], out, resume=resume)
+    _require_writable(out)
+    for cell in todo:
         on_cell(cell.id)
         run_continual(cell, out, root)
     scored, chosen = [], {}
@@ -237,6 +242,16 @@ def _combinations(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def _seeds(config: ContinualConfig) -> range:
     return range(config.search.seeds)
+
+
+def _require_writable(out: Path) -> None:
+    """Find out before anything is trained whether results can be kept."""
+    try:
+        (out / "cells").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"results cannot be written to {out}: {error}") from error
+    if not os.access(out / "cells", os.W_OK):
+        raise ConfigError(f"results cannot be written to {out}: no permission")
 
 
 def _read(out: Path, cell: str) -> dict[str, Any]:

@@ -54,3 +54,12 @@ def test_search_prints_what_it_chose(study: Path, tmp_path: Path) -> None:
 def test_a_wrong_key_is_one_plain_message(study: Path) -> None:
     refused = call("run", study, "--set", "methods.bayes.cary=naive", code=2)
     assert "did you mean 'carry'" in refused.stderr
+
+
+def test_a_place_that_cannot_be_written_is_found_before_training(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bayesnn_spike.study.continual.run_continual", None)
+    (tmp_path / "file").touch()
+    refused = call("run", study, "--out", tmp_path / "file", code=2)
+    assert "results cannot be written to" in refused.stderr

@@ -5,6 +5,7 @@ import torch
 
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
 from bayesnn_spike.learn import target as target_module
+from bayesnn_spike.learn.enumerate import enumerate_posterior
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import mlp
 from bayesnn_spike.posterior import Bernoulli
@@ -102,3 +103,18 @@ def test_guards() -> None:
         target(prior=Bernoulli({"input.weight": torch.zeros(2, 3)}))
     with pytest.raises(ValueError, match="draws_at_once must be positive"):
         target(draws_at_once=0)
+
+
+def test_the_order_of_the_prior_s_names_does_not_matter() -> None:
+    """A table of all networks and chains lay weights out in a row, in the network's order."""
+    one = target()
+    logits = prior(one).logits
+    found = [
+        enumerate_posterior(target(prior=Bernoulli({n: logits[n] for n in names})))
+        for names in (list(logits), list(logits)[::-1])
+    ]
+    assert torch.equal(found[0][0].log_mass, found[1][0].log_mass)
+    weights = all_weights(one)
+    torch.testing.assert_close(
+        found[1][0].log_prob(weights), target(prior=prior(one)).log_prob(weights).log_softmax(0)
+    )

@@ -9,7 +9,7 @@ from bayesnn_spike.events.datasets import load
 from bayesnn_spike.learn import Local, RateCrossEntropy, StepCrossEntropy, Temperature
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import local_mlp, mlp
-from bayesnn_spike.posterior import Bernoulli, Empirical, Joint, Point
+from bayesnn_spike.posterior import Bernoulli, Empirical, Gaussian, Joint, Point
 from bayesnn_spike.posterior.flat import flatten, unflatten
 from bayesnn_spike.predict import Committee, Predictive, predict
 from bayesnn_spike.report.function_draws import (
@@ -176,6 +176,9 @@ def test_guards() -> None:
     fit = posterior_case.mean_field(one)
     with pytest.raises(ValueError, match="need at least one posterior"):
         draws_of_posterior(one, [], draws=2, stream=Stream(0))
+    real = Gaussian(fit.logits, {n: torch.ones_like(v) for n, v in fit.logits.items()})
+    with pytest.raises(ValueError, match="over real weights, and the target's prior over signs"):
+        draws_of_posterior(one, real, draws=2, stream=Stream(0))
     with pytest.raises(ValueError, match="draws must be positive"):
         draws_of_posterior(one, fit, draws=0, stream=Stream(0))
     other = Target(one.network, one.loss, one.batch, Temperature(13), one.prior)

@@ -44,11 +44,13 @@ class Arm:
         return Draw(antithetic(logits, stream, self.pairs), {}, centred)
 
     def gradient(self, logits: Weights, draw: Draw, credit: Credit) -> Weights:
-        return {
-            name: (differences(credit, values) * draw.noise[name]).mean(0)
-            * (2 * torch.exp(2 * logcosh(values)))
-            for name, values in logits.items()
-        }
+        grads = {}
+        for name, values in logits.items():
+            seen = (differences(credit, values) * draw.noise[name]).mean(0)
+            weighted = seen * (2 * torch.exp(2 * logcosh(values)))
+            # Losses that do not differ say nothing, however large the weight: not 0 * inf.
+            grads[name] = torch.where(seen == 0, 0.0, weighted)
+        return grads
 
 
 def _centred(values: torch.Tensor, stream: Stream, pairs: int) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Run chains and keep what they visit."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
@@ -23,7 +24,8 @@ class RunState(NamedTuple):
     Attributes:
         kernel: the kernel's state.
         step: steps made, burn-in included, int64 `[]`.
-        key: the two words of the stream that the run draws from, int64 `[2]`.
+        key: the two words of the stream that the run draws from, and a digest of the kernel and
+            of the target's temperature and weights, int64 `[3]`.
     """
 
     kernel: Any
@@ -109,7 +111,7 @@ def run_chains(
 
     Raises:
         ValueError: a count that is too small, a start of another shape, not of signs or without
-            density, or a state of another stream.
+            density, or a state of another stream, kernel or target.
 
     Oracle: tests/learn/mcmc/test_chains.py (enumeration; resumed runs).
     """
@@ -121,7 +123,8 @@ def run_chains(
     }.items():
         require_positive(count, name)
     density = Density(target)
-    state, step = _start(kernel, density, chains, stream, start)
+    key = _key(kernel, target, stream)
+    state, step = _start(kernel, density, chains, stream, key, start)
     before = kernel.counts(state)
     kept, log_prob = [], []
     for index in range(burn_in + draws * thin):
@@ -133,7 +136,7 @@ def run_chains(
             kept.append(current.signs)
             log_prob.append(density.log_prob(current))
     done = Counts(*(b - a for a, b in zip(before, kernel.counts(state), strict=True)))
-    end = RunState(state, torch.tensor(step + burn_in + draws * thin), _key(stream))
+    end = RunState(state, torch.tensor(step + burn_in + draws * thin), key)
     return Chains(
         torch.stack(kept, 1),
         torch.stack(log_prob, 1),
@@ -145,15 +148,25 @@ def run_chains(
 
 
 def _start(
-    kernel: Kernel, density: Density, chains: int, stream: Stream, start: Tensor | RunState | None
+    kernel: Kernel,
+    density: Density,
+    chains: int,
+    stream: Stream,
+    key: Tensor,
+    start: Tensor | RunState | None,
 ) -> tuple[Any, int]:
     """The kernel's first state and the number of its next step."""
     size = density.target.size
     if isinstance(start, RunState):
-        if not torch.equal(start.key, _key(stream)):
+        if not torch.equal(start.key[:2], key[:2]):
             raise ValueError(
-                f"the state comes from a run with the key {start.key.tolist()}, this stream has "
-                f"{_key(stream).tolist()}: a run goes on with its own stream"
+                f"the state comes from a run with the key {start.key[:2].tolist()}, this stream "
+                f"has {key[:2].tolist()}: a run goes on with its own stream"
+            )
+        if not torch.equal(start.key, key):
+            raise ValueError(
+                "the state comes from a run with another kernel, temperature or network: a run "
+                "goes on with its own; start from its signs instead"
             )
         require_shape(kernel.current(start.kernel).signs, "the state's chains", (chains, size))
         return start.kernel, int(start.step)
@@ -176,5 +189,7 @@ def _from_prior(target: Target, chains: int, stream: Stream) -> Tensor:
     return 2 * plus.to(torch.int8) - 1
 
 
-def _key(stream: Stream) -> Tensor:
-    return torch.tensor(stream.key)
+def _key(kernel: Kernel, target: Target, stream: Stream) -> Tensor:
+    text = repr((kernel, target.temperature, dict(target.shapes))).encode()
+    digest = int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little")
+    return torch.tensor([*stream.key, digest])

@@ -40,3 +40,10 @@ def test_disarm_is_its_mean_given_the_pair() -> None:
         assert int(same.sum()) > 1000
         assert abs(float(arm[same].mean() - disarm[same].mean())) < 5 * error
         assert float(disarm[same].std()) < 1e-12
+
+
+def test_equal_losses_say_nothing_of_the_surest_weight() -> None:
+    logits = {"a": torch.tensor([60.0, -60.0, 0.5])}
+    draw = Arm().draw(logits, STREAM)
+    found = Arm().gradient(logits, draw, Credit(torch.tensor([2.0, 2.0]), {}))["a"]
+    assert torch.equal(found, torch.zeros(3))

@@ -1,9 +1,12 @@
 """learn/mcmc/chains: against enumeration, and runs that go on where they stopped."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from bayesnn_spike.io import load_tree, save_tree
+from bayesnn_spike.learn import Temperature
 from bayesnn_spike.learn.mcmc import (
     Gibbs,
     GibbsWithGradients,
@@ -159,3 +162,17 @@ def test_guards() -> None:
         run(start=state, stream=Stream(9))
     with pytest.raises(ValueError, match=r"the state's chains must have shape \(4, 10\)"):
         run(start=state, chains=4)
+
+
+@pytest.mark.parametrize("other", ["kernel", "ladder", "temperature"])
+def test_a_run_goes_on_with_its_own_kernel_and_target_only(other: str) -> None:
+    """What the state holds, log densities of the old target, would be mixed with the new one's."""
+    ladder = Tempered(Gibbs(), (1.0, 0.5))
+    kernel = ladder if other == "ladder" else SingleFlip()
+    state = run(kernel=kernel).state
+    kernels = {"kernel": Gibbs(), "ladder": Tempered(Gibbs(), (1.0, 0.4)), "temperature": kernel}
+    target = TARGETS["spiking"]
+    if other == "temperature":
+        target = dataclasses.replace(target, temperature=Temperature(4, tempering=0.123))
+    with pytest.raises(ValueError, match="another kernel, temperature or network"):
+        run_chains(kernels[other], target, chains=8, draws=2, burn_in=0, stream=STREAM, start=state)
