@@ -6,12 +6,19 @@ Oracle: tests/commands/test_continual.py.
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from bayesnn_spike.commands.console import DataRoot, plain_errors
-from bayesnn_spike.commands.study import Out, Resume, Seeds, Settings, StudyPath
+from bayesnn_spike.commands.study import (
+    Out,
+    Results,
+    Resume,
+    Seeds,
+    Settings,
+    StudyPath,
+    Trainings,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,14 +65,8 @@ def run(
 @plain_errors
 def search(
     path: StudyPath,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder of the trainings.", show_default="runs/NAME-search"),
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option("--results", help="Folder of search.json.", show_default="PATH/results"),
-    ] = None,
+    out: Trainings = None,
+    results: Results = None,
     settings: Settings = None,
     resume: Resume = False,
     data_root: DataRoot = None,

@@ -42,6 +42,14 @@ Settings = Annotated[
     ),
 ]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Seeds 0 .. N-1 for each rule.")]
+Trainings = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of the trainings.", show_default="runs/NAME-search"),
+]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="Folder of search.json.", show_default="PATH/results"),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Keep the finished networks in the output folder.")
 ]
@@ -104,14 +112,8 @@ def run(
 @plain_errors
 def search(
     path: StudyPath,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder of the trainings.", show_default="runs/NAME-search"),
-    ] = None,
-    results: Annotated[
-        Path | None,
-        typer.Option("--results", help="Folder of search.json.", show_default="PATH/results"),
-    ] = None,
+    out: Trainings = None,
+    results: Results = None,
     settings: Settings = None,
     resume: Resume = False,
     workers: Workers = None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bayesnn_spike.ops._dispatch import from_module, wanted
+from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never, wanted
 
 
 def refusals(device: torch.device | str) -> list[str]:
@@ -37,6 +37,31 @@ def from_triton(module: str, name: str) -> Callable[[], Callable[..., Any]]:
     """As `from_module`; what is loaded launches on the device of its tensors."""
     load = from_module(module, name)
     return lambda: on_its_device(load())
+
+
+def op_of(
+    run: Callable[..., Any],
+    package: str,
+    *,
+    cpu_refuses: Callable[..., list[str]],
+    triton_refuses: Callable[..., list[str]],
+) -> Op:
+    """Return the operation of a reference whose kernels have its name.
+
+    Args:
+        run: the reference.
+        package: holds the modules `cpu` and `triton`.
+        cpu_refuses, triton_refuses: of the two implementations.
+    """
+    name = run.__name__
+    return Op(
+        name,
+        (
+            Implementation("triton", from_triton(f"{package}.triton", name), triton_refuses),
+            Implementation("cpu", from_module(f"{package}.cpu", name), cpu_refuses),
+            Implementation("reference", lambda: run, never),
+        ),
+    )
 
 
 def on_its_device(run: Callable[..., Any]) -> Callable[..., Any]:

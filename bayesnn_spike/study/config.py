@@ -200,11 +200,21 @@ def load_config(path: Path, settings: tuple[str, ...] = ()) -> StudyConfig:
         ConfigError: the file cannot be read, a key is unknown (with the nearest right one), or
             a value is not allowed. The message names every wrong key with its path.
     """
+    tree, where = read_tree(path, settings)
+    return parse_config(tree, where=where)
+
+
+def read_tree(path: Path, settings: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Return the tree of a study's YAML file with its overrides, and the name of the file.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no mapping of keys.
+    """
     file = config_path(path)
     tree = read_yaml(file)
     if not isinstance(tree, dict):
         raise ConfigError(f"{file}: a study's configuration is a mapping of keys, see --help")
-    return parse_config(override(tree, settings), where=str(file))
+    return override(tree, settings), str(file)
 
 
 def parse_config(tree: dict[str, Any], *, where: str = "configuration") -> StudyConfig:

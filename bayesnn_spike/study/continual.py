@@ -61,11 +61,7 @@ def run_continual_study(
         ConfigError: finished cells are there without `resume`, or were made with other settings.
     """
     cells = continual_cells(config)
-    todo = unfinished(cells, out, resume=resume)
-    _require_writable(out)
-    for cell in todo:
-        on_cell(cell.id)
-        run_continual(cell, out, root)
+    _run_cells(cells, out, resume, root, on_cell)
     records = [_read(out, cell.id) for cell in cells]
     summary = summarise_continual(config, records, command=command)
     atomic_write_text(out / "summary.json", json.dumps(summary, indent=1) + "\n")
@@ -104,11 +100,7 @@ def search_continual(
         for name, grid in config.search.grid.items()
         for number, changes in enumerate(_combinations(grid))
     ]
-    todo = unfinished([c for *_, cells in trials for c in cells], out, resume=resume)
-    _require_writable(out)
-    for cell in todo:
-        on_cell(cell.id)
-        run_continual(cell, out, root)
+    _run_cells([c for *_, cells in trials for c in cells], out, resume, root, on_cell)
     scored, chosen = [], {}
     for name, changes, cells in trials:
         records = [_read(out, cell.id) for cell in cells]
@@ -242,6 +234,17 @@ def _combinations(grid: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def _seeds(config: ContinualConfig) -> range:
     return range(config.search.seeds)
+
+
+def _run_cells(
+    cells: Sequence[Any], out: Path, resume: bool, root: Path | None, on_cell: Callable[[str], None]
+) -> None:
+    """Run those that are not finished."""
+    todo = unfinished(cells, out, resume=resume)
+    _require_writable(out)
+    for cell in todo:
+        on_cell(cell.id)
+        run_continual(cell, out, root)
 
 
 def _require_writable(out: Path) -> None:

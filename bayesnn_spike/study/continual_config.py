@@ -28,14 +28,12 @@ from bayesnn_spike.study.config import (
     DataConfig,
     Holdout,
     PredictConfig,
-    config_path,
+    read_tree,
 )
-from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.network_config import Mlp, Network
-from bayesnn_spike.study.overrides import override, set_path
+from bayesnn_spike.study.overrides import set_path
 from bayesnn_spike.study.rules_config import Rules
 from bayesnn_spike.study.strict import Strict, plain
-from bayesnn_spike.study.yaml_file import read_yaml
 
 STREAMING = ("bayes_bisnn", "ivon")
 POINTS = ("full_precision", "straight_through", "st_bisnn")
@@ -162,11 +160,8 @@ def changed(method: MethodConfig, changes: dict[str, Any]) -> MethodConfig:
 
 def load_continual(path: Path, settings: tuple[str, ...] = ()) -> ContinualConfig:
     """Read and check a configuration; arguments and errors as `load_config`."""
-    file = config_path(path)
-    tree = read_yaml(file)
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file}: a study's configuration is a mapping of keys, see --help")
-    return parse_continual(override(tree, settings), where=str(file))
+    tree, where = read_tree(path, settings)
+    return parse_continual(tree, where=where)
 
 
 def parse_continual(tree: dict[str, Any], *, where: str = "configuration") -> ContinualConfig:

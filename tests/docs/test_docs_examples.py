@@ -35,10 +35,12 @@ def examples(name: str, text: str) -> list[Example]:
     ]
 
 
-def run(example: Example) -> None:
-    """Execute an example in a fresh namespace; a traceback shows the line of the page."""
+def run(example: Example) -> set[str]:
+    """Execute an example and return the names it made; a traceback shows the line of the page."""
     padded = "\n" * (example.line - 1) + example.code
-    exec(compile(padded, example.page, "exec"), {"__name__": "example"})
+    namespace = {"__name__": "example"}
+    exec(compile(padded, example.page, "exec"), namespace)
+    return set(namespace) - {"__name__", "__builtins__"}
 
 
 def wrong_links(page: Path, text: str) -> list[str]:
@@ -97,7 +99,7 @@ def test_the_example_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BAYESNN_SPIKE_CACHE", str(tmp_path / "cache"))
-    run(example)
+    assert run(example), "the example made nothing"
 
 
 def test_all_pages_are_there() -> None:

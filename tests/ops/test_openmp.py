@@ -70,7 +70,7 @@ def test_torch_s_own_library_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_only_library_is_taken_and_of_several_strangers_none(monkeypatch) -> None:
-    one, two = Path("/usr/lib/libgomp.so.1"), Path("/opt/a folder/libgomp-3.so")
+    one, two = Path("/usr/lib/libgomp.so.1"), Path("/usr/lib/a folder/libgomp-3.so")
     maps(monkeypatch, two)
     assert _openmp._library() == two
     maps(monkeypatch, one, two)

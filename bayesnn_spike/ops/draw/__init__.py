@@ -1,14 +1,13 @@
 """Draw binary weights from their logits: the same bit everywhere for (stream, draw, weight)."""
 
 import importlib.util
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
-from bayesnn_spike.ops._triton import from_triton, refusals
+from bayesnn_spike.ops._triton import op_of, refusals
 from bayesnn_spike.ops.draw import reference
 from bayesnn_spike.rng import Stream
 
@@ -101,21 +100,7 @@ def _triton_refuses(target: Any, *, device: Any = None, **_: Any) -> list[str]:
     return refusals(target.device if device is None else device)
 
 
-def _op(run: Callable[..., Any]) -> Op:
-    """The operation of a reference, whose kernels have its name."""
-    name = run.__name__
-    return Op(
-        name,
-        (
-            Implementation(
-                "triton", from_triton("bayesnn_spike.ops.draw.triton", name), _triton_refuses
-            ),
-            Implementation("cpu", from_module("bayesnn_spike.ops.draw.cpu", name), _cpu_refuses),
-            Implementation("reference", lambda: run, never),
-        ),
-    )
-
-
+_op = partial(op_of, package=__name__, cpu_refuses=_cpu_refuses, triton_refuses=_triton_refuses)
 _SIGNS = _op(reference.draw_signs)
 _WORDS = _op(reference.draw_words)
 _BITS = _op(reference.random_bits)

@@ -4,14 +4,12 @@ For inference: no gradient flows. The K draws never exist as floats, and spikes 
 as bits.
 """
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from torch import Tensor
 
 from bayesnn_spike.checks import require_interval, require_positive, require_shape
-from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
-from bayesnn_spike.ops._triton import from_triton
+from bayesnn_spike.ops._triton import op_of
 from bayesnn_spike.ops.draw.signs import Signs
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract
 from bayesnn_spike.ops.sampled import reference
@@ -127,21 +125,7 @@ def _require_neurons(steps: int, signs: Signs, scale: float | Tensor, beta: floa
         require_shape(scale, "scale", (signs.size[0],))
 
 
-def _op(run: Callable[..., Any]) -> Op:
-    """The operation of a reference, whose kernels have its name."""
-    name = run.__name__
-    return Op(
-        name,
-        (
-            Implementation(
-                "triton", from_triton("bayesnn_spike.ops.sampled.triton", name), triton_refuses
-            ),
-            Implementation("cpu", from_module("bayesnn_spike.ops.sampled.cpu", name), cpu_refuses),
-            Implementation("reference", lambda: run, never),
-        ),
-    )
-
-
+_op = partial(op_of, package=__name__, cpu_refuses=cpu_refuses, triton_refuses=triton_refuses)
 _LINEAR, _CONV2D = _op(reference.sampled_linear), _op(reference.sampled_conv2d)
 # So that `explain` takes the function that users know.
 sampled_linear.op, sampled_conv2d.op = _LINEAR, _CONV2D
