@@ -156,7 +156,7 @@ def _implementations() -> list[str]:
     """Say for a small example of each operation which implementation runs, and why not others."""
     import torch
 
-    from bayesnn_spike.ops import adam, draw, explain, fire, sampled, synapse, trace
+    from bayesnn_spike.ops import adam, draw, explain, fire, pool, sampled, synapse, trace
     from bayesnn_spike.ops.draw.signs import Packed
 
     sparse = torch.zeros(4, 8, 128)  # [T, B, N] without a spike
@@ -179,9 +179,11 @@ def _implementations() -> list[str]:
         (synapse.signed_conv2d, (maps, kernels, None), window),
         (sampled.sampled_linear, (sparse, signs, None, None), {}),
         (sampled.sampled_conv2d, (maps, kernels, None, None), window),
+        (pool.mean_pool2d, (maps, 2), {}),
         (trace.trace, (sparse, None), {"decay": 0.9, "time_dim": 0}),
         (fire.fire, (sparse, None), {"time_dim": 0}),
         (fire.refractory_fire, (sparse, None), {"time_dim": 0}),
+        (fire.clocked_fire, (sparse, None), {"time_dim": 0}),
         (adam.adam, (weight,) * 4, {}),
     ]
     return [

@@ -8,6 +8,7 @@ from bayesnn_spike.learn.learner import learner as learner
 from bayesnn_spike.learn.losses import Local as Local
 from bayesnn_spike.learn.losses import RateCrossEntropy as RateCrossEntropy
 from bayesnn_spike.learn.losses import StepCrossEntropy as StepCrossEntropy
+from bayesnn_spike.learn.losses import SummedCrossEntropy as SummedCrossEntropy
 from bayesnn_spike.learn.rule import Draw as Draw
 from bayesnn_spike.learn.rule import Rule as Rule
 from bayesnn_spike.learn.schedule import Constant as Constant

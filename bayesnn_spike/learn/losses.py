@@ -30,6 +30,26 @@ class RateCrossEntropy:
 
 @final
 @dataclass(frozen=True)
+class SummedCrossEntropy:
+    """Cross-entropy of softmax(sum over time of the readout): of a head that only adds up.
+
+    The loss of hybrid conversion. Its logits grow with the number of steps, so that a network is as
+    sharp at T steps as `RateCrossEntropy` would make it with T times the gain.
+
+    Source: nitin-rathi/hybrid-snn-conversion @3f6832c (head without leak, threshold and reset).
+    """
+
+    def __call__(self, readout: Tensor, labels: Tensor) -> Tensor:
+        """Map `[*K, T, B, C]` and `[B]` to `[K]`."""
+        return _cross_entropy(class_logits(readout).sum(-3), labels)
+
+    def scored_steps(self, steps: int, horizon: int | None = None) -> int:
+        """Terms of one example's log-likelihood: 1, or one a chunk of `horizon` steps."""
+        return RateCrossEntropy().scored_steps(steps, horizon)
+
+
+@final
+@dataclass(frozen=True)
 class StepCrossEntropy:
     """Cross-entropy of softmax(readout) at every time step, averaged over time."""
 
@@ -51,7 +71,7 @@ class StepCrossEntropy:
 class Local:
     """The sum of a loss over the readouts of all blocks (`nn.LocalReadouts`)."""
 
-    loss: RateCrossEntropy | StepCrossEntropy = StepCrossEntropy()
+    loss: RateCrossEntropy | SummedCrossEntropy | StepCrossEntropy = StepCrossEntropy()
 
     def __call__(self, readouts: tuple[Tensor, ...], labels: Tensor) -> Tensor:
         """Map a tuple of `[*K, T, B, C]` and `[B]` to `[K]`."""

@@ -5,7 +5,13 @@ from bayesnn_spike.neurons.lif import IF as IF
 from bayesnn_spike.neurons.lif import LIF as LIF
 from bayesnn_spike.neurons.srm import Refractory as Refractory
 from bayesnn_spike.neurons.srm import SynapticTrace as SynapticTrace
+from bayesnn_spike.neurons.threshold_neuron import ThresholdNeuron as ThresholdNeuron
 from bayesnn_spike.ops.fire import RefractoryState as RefractoryState
+from bayesnn_spike.ops.fire.spike_time import ClockState as ClockState
+from bayesnn_spike.ops.fire.spike_time import Delayed as Delayed
+from bayesnn_spike.ops.fire.spike_time import Immediate as Immediate
+from bayesnn_spike.ops.fire.spike_time import LinearRatio as LinearRatio
+from bayesnn_spike.ops.fire.spike_time import SpikeTime as SpikeTime
 from bayesnn_spike.ops.fire.surrogate import Above as Above
 from bayesnn_spike.ops.fire.surrogate import ATan as ATan
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove as AtOrAbove

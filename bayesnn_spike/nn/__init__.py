@@ -3,6 +3,9 @@
 from bayesnn_spike.nn.dropout import Dropout as Dropout
 from bayesnn_spike.nn.dropout import dropout_noise as dropout_noise
 from bayesnn_spike.nn.dropout import has_dropout as has_dropout
+from bayesnn_spike.nn.graph import Add as Add
+from bayesnn_spike.nn.graph import Graph as Graph
+from bayesnn_spike.nn.graph import Node as Node
 from bayesnn_spike.nn.layers import Conv2d as Conv2d
 from bayesnn_spike.nn.layers import Flatten as Flatten
 from bayesnn_spike.nn.layers import Fold as Fold

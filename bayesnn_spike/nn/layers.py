@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from bayesnn_spike.checks import require_positive
+from bayesnn_spike.nn.constant import once
+from bayesnn_spike.ops.pool import mean_pool2d
 from bayesnn_spike.ops.synapse import conv2d, linear
 from bayesnn_spike.weights import SignLeaf
 
@@ -37,9 +39,13 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[*K, T, B, N]` to `[*K, T, B, M]`."""
+        return once(self._currents, x, -3)
+
+    def _currents(self, x: Tensor) -> Tensor:
         if isinstance(self.weight, SignLeaf):
             return self.weight.currents(x, self.bias, self.scale)
-        return linear(x, self.weight, self.bias) * self.scale
+        currents = linear(x, self.weight, self.bias)
+        return currents if self.scale == 1 else currents * self.scale
 
     def extra_repr(self) -> str:
         n_out, n_in = self.weight.shape[-2:]
@@ -82,10 +88,13 @@ class Conv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `[*K, T, B, C, H, W]` to `[*K, T, B, O, H', W']`."""
+        return once(self._currents, x, -5)
+
+    def _currents(self, x: Tensor) -> Tensor:
         if isinstance(self.weight, SignLeaf):
             return self.weight.maps(x, self.bias, self.scale, self.stride, self.padding)
         maps = conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
-        return maps * self.scale
+        return maps if self.scale == 1 else maps * self.scale
 
     def extra_repr(self) -> str:
         shape = "x".join(str(size) for size in self.weight.shape[-4:])
@@ -108,7 +117,10 @@ class Flatten(nn.Module):
 class Fold(nn.Module):
     """Run a plain `torch.nn` module that knows one batch axis: fold `[*K, T, B]` into it and back.
 
-    For pooling and other layers without weights of their own draw.
+    For pooling and other layers without weights of their own draw. Average pooling over whole
+    windows that do not overlap is the compiled `ops.pool.mean_pool2d`.
+
+    Oracle: tests/nn/test_layers.py.
     """
 
     def __init__(self, module: nn.Module, *, feature_dims: int) -> None:
@@ -116,5 +128,21 @@ class Fold(nn.Module):
         self.module, self.feature_dims = module, feature_dims
 
     def forward(self, x: Tensor) -> Tensor:
+        side = _windows(self.module)
+        if side and type(x) is Tensor:
+            return mean_pool2d(x, side)
         leading = x.shape[: x.ndim - self.feature_dims]
         return self.module(x.flatten(0, len(leading) - 1)).unflatten(0, leading)
+
+
+def _windows(module: nn.Module) -> int | None:
+    """The side of the windows of plain average pooling, None for any other module."""
+    if not isinstance(module, nn.AvgPool2d) or module.ceil_mode or module.divisor_override:
+        return None
+    height, width = _pair(module.kernel_size)
+    plain = _pair(module.stride) == (height, width) and _pair(module.padding) == (0, 0)
+    return height if height == width and plain else None
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)

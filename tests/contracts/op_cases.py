@@ -5,17 +5,15 @@ of tensors. `drawn` names the inputs that have the draw axis K, `batch` where ea
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from bayesnn_spike.neurons import ATan, Subtract, ToValue
 from bayesnn_spike.ops.adam import Step, adam
 from bayesnn_spike.ops.draw import draw_signs, draw_words, random_bits
 from bayesnn_spike.ops.draw.signs import Drawn, Packed
-from bayesnn_spike.ops.fire import RefractoryState, fire, refractory_fire
+from bayesnn_spike.ops.pool import mean_pool2d
 from bayesnn_spike.ops.sampled import sampled_conv2d, sampled_linear
 from bayesnn_spike.ops.synapse import (
     conv2d,
@@ -27,51 +25,12 @@ from bayesnn_spike.ops.synapse import (
 )
 from bayesnn_spike.ops.trace import trace
 from bayesnn_spike.rng import Stream
+from tests.contracts.case import B as B
+from tests.contracts.case import Case as Case
+from tests.contracts.case import K as K
+from tests.contracts.case import M, N, T
+from tests.contracts.fire_cases import FIRE_CASES
 from tests.ops import cases
-
-K, T, B, N, M = 3, 6, 5, 40, 33
-
-
-@dataclass(frozen=True)
-class Case:
-    """One operation with inputs that all its implementations accept.
-
-    Attributes:
-        op: the name of the `Op`.
-        call: from the inputs to a tuple of tensors.
-        inputs: builds the inputs for a number of examples.
-        batch: the axis of B of every input (None: it has none).
-        drawn: the axis of K of every input (None: it has none).
-        out_batch: the axis of B of every output; () if B means nothing here.
-        smooth: inputs that have a gradient.
-    """
-
-    op: str
-    call: Callable[..., tuple[Tensor, ...]]
-    inputs: Callable[[int], list[Tensor]]
-    batch: tuple[int | None, ...]
-    drawn: tuple[int | None, ...]
-    out_batch: tuple[int, ...] = ()
-    smooth: tuple[int, ...] = ()
-    implementations: tuple[str, ...] = ("reference",)
-    dtype: torch.dtype = field(default=torch.float32)
-
-
-def _fire(current: Tensor, state: Tensor, **options) -> tuple[Tensor, Tensor]:
-    options = {"beta": 0.5, "v_threshold": 1.0, "surrogate": ATan()} | options
-    return fire(current, state, time_dim=1, **options)
-
-
-def _refractory(current: Tensor, r: Tensor, s: Tensor) -> tuple[Tensor, ...]:
-    spikes, state, u = refractory_fire(
-        current,
-        RefractoryState(r, s),
-        time_dim=1,
-        decay=0.5,
-        v_threshold=0.25,
-        surrogate=ATan(),
-    )
-    return spikes, *state, u
 
 
 def _layer(layer: Callable, x: Tensor, w: Tensor, b: Tensor, v: Tensor, **options):
@@ -258,38 +217,15 @@ CASES = {
         smooth=(0, 1),
         implementations=("cpu", "reference"),
     ),
-    "fire, soft": Case(
-        "fire",
-        lambda x, state: _fire(x, state, reset=Subtract()),
-        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
-        (2, 1),
-        (0, 0),
-        out_batch=(2, 1),
-        smooth=(0, 1),
-        implementations=("triton", "cpu", "reference"),
-    ),
-    "fire, hard, full gradient": Case(
-        "fire",
-        lambda x, state: _fire(x, state, reset=ToValue(-0.25), detach_reset=False),
-        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
-        (2, 1),
-        (0, 0),
-        out_batch=(2, 1),
-        smooth=(0, 1),
-        implementations=("triton", "cpu", "reference"),
-    ),
-    "refractory_fire": Case(
-        "refractory_fire",
-        _refractory,
-        lambda b: [
-            cases.lattice(K, T, b, 7),
-            cases.lattice(K, b, 7, seed=1).abs(),
-            cases.spikes(K, b, 7),
-        ],
-        (2, 1, 1),
-        (0, 0, 0),
-        out_batch=(2, 1, 1, 2),
+    "mean_pool2d": Case(
+        "mean_pool2d",
+        lambda x: (mean_pool2d(x, 2),),
+        lambda b: [cases.lattice(K, b, 5, 7)],
+        (1,),
+        (0,),
+        out_batch=(1,),
         smooth=(0,),
         implementations=("cpu", "reference"),
     ),
+    **FIRE_CASES,
 }

@@ -221,10 +221,15 @@ REFUSALS = {
         [torch.zeros(2, 3, 4, device="meta"), *[torch.zeros(2, 4, device="meta")] * 2],
         "needs tensors on the cpu, got meta",
     ),
+    ("clocked_fire, delayed", "cpu"): (
+        [x.double() for x in CASES["clocked_fire, delayed"].inputs(1)],
+        "works in float32, got torch.float64",
+    ),
     ("trace", "cpu"): (
         [torch.zeros(2, 3, 4).double(), torch.zeros(2, 4).double()],
         "works in float32",
     ),
+    ("mean_pool2d", "cpu"): ([torch.zeros(2, 3, 5, 7).double()], "works in float32"),
     ("adam", "cpu"): ([torch.zeros(2, 7).double()] * 4, "works in float32, got torch.float64"),
     ("straight_linear", "cpu"): (
         [torch.zeros(2, 3, 4).double(), torch.zeros(5, 4).double(), torch.zeros(5).double()],

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from bayesnn_spike.learn import Local, RateCrossEntropy, StepCrossEntropy
+from bayesnn_spike.learn import Local, RateCrossEntropy, StepCrossEntropy, SummedCrossEntropy
 from bayesnn_spike.learn.losses import class_logits
 from tests.ops import cases
 
 K, T, B, C = 3, 4, 5, 6
 LABELS = torch.tensor([0, 5, 2, 2, 1])
-LOSSES = [RateCrossEntropy(), StepCrossEntropy(), Local(RateCrossEntropy())]
+LOSSES = [RateCrossEntropy(), SummedCrossEntropy(), StepCrossEntropy(), Local(RateCrossEntropy())]
 
 
 def nll(logits: list[float], label: int) -> float:
@@ -23,6 +23,16 @@ def test_rate_cross_entropy_scores_the_mean_of_the_readout_over_time() -> None:
     found = RateCrossEntropy()(readout, LABELS)
     for k in range(K):
         rows = readout[k].mean(0).tolist()
+        expected = sum(nll(row, int(y)) for row, y in zip(rows, LABELS, strict=True)) / B
+        assert float(found[k]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_summed_cross_entropy_scores_the_sum_of_the_readout_over_time() -> None:
+    readout = cases.normal(K, T, B, C)
+    found = SummedCrossEntropy()(readout, LABELS)
+    torch.testing.assert_close(found, RateCrossEntropy()(T * readout, LABELS))
+    for k in range(K):
+        rows = readout[k].sum(0).tolist()
         expected = sum(nll(row, int(y)) for row, y in zip(rows, LABELS, strict=True)) / B
         assert float(found[k]) == pytest.approx(expected, rel=1e-12)
 
@@ -43,7 +53,7 @@ def test_local_sums_over_blocks() -> None:
     assert Local() == Local(StepCrossEntropy())
 
 
-@pytest.mark.parametrize("loss", [RateCrossEntropy(), StepCrossEntropy()])
+@pytest.mark.parametrize("loss", LOSSES[:3])
 def test_without_draws_there_is_one_loss(loss) -> None:
     readout = cases.normal(T, B, C)
     found = loss(readout, LABELS)
@@ -51,7 +61,7 @@ def test_without_draws_there_is_one_loss(loss) -> None:
     torch.testing.assert_close(found, loss(readout[None], LABELS))
 
 
-@pytest.mark.parametrize("loss", [RateCrossEntropy(), StepCrossEntropy()])
+@pytest.mark.parametrize("loss", LOSSES[:3])
 def test_each_loss_depends_on_its_own_draw(loss) -> None:
     readout = cases.normal(K, T, B, C).requires_grad_()
     losses = loss(readout, LABELS)

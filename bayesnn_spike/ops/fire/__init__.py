@@ -11,6 +11,8 @@ from bayesnn_spike.ops._dispatch import Implementation, Op, from_module, never
 from bayesnn_spike.ops._lanes import cpu_refuses, require_steps
 from bayesnn_spike.ops._triton import from_triton, refusals
 from bayesnn_spike.ops.fire import reference
+from bayesnn_spike.ops.fire.clocked import clocked_fire as clocked_fire
+from bayesnn_spike.ops.fire.spike_time import ClockState as ClockState
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison, Reset, Subtract, Surrogate
 
 

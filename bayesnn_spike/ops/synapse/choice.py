@@ -64,8 +64,8 @@ def conv2d_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: Any
         found = density(spikes)
         if found > MAX_MAP_DENSITY:
             reasons.append(f"pays off below a density of {MAX_MAP_DENSITY}, got {found:.2f}")
-        elif not (seems_binary(spikes) and is_binary(spikes)):
-            reasons.append("needs spikes of 0 and 1")
+        elif not are_spikes(spikes):
+            reasons.append("needs spikes of 0 and 1, or means of four such spikes")
     return reasons
 
 
@@ -77,6 +77,14 @@ def straight_conv2d_refuses(
     if weight.shape[-4] < MIN_MAPS:
         reasons.append(f"pays off from {MIN_MAPS} outputs, got {weight.shape[-4]}")
     return reasons
+
+
+def are_spikes(maps: Tensor) -> bool:
+    """Whether all values of float32 maps on the CPU are 0, 1/4, 1/2, 3/4 or 1."""
+    from bayesnn_spike.ops.synapse.quarters import kind  # compiled: only where numba is there
+
+    # The last frame first: a trace or an image is known by it at once.
+    return kind(maps[..., -1:, -1:, :, :, :]) > 0 and kind(maps) > 0
 
 
 def seems_binary(maps: Tensor) -> bool:

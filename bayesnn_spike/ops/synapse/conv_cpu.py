@@ -1,8 +1,9 @@
 """`conv2d` on the CPU for sparse spikes: each active input of a window adds one row of weights.
 
-Spikes of 0 and 1 are kept as bits. The weight gradient goes event by event as well, the gradient of
-the spikes is the library's convolution. With weights in {-1, +1} sums are integers and equal the
-reference bit for bit. Oracle: tests/ops/test_synapse_conv.py.
+Spikes of 0 and 1, and means of four of them, are kept as bits. The weight gradient goes event by
+event as well, the gradient of the spikes is the library's convolution. With weights in {-1, +1}
+sums are integers and equal the reference bit for bit. Oracle: tests/ops/test_synapse_conv.py,
+tests/ops/test_synapse_quarters.py.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.ops._autograd import compiled_gradient
+from bayesnn_spike.ops.bits import words_for
 from bayesnn_spike.ops.precision import Precision, in_use
 from bayesnn_spike.ops.synapse import events
 from bayesnn_spike.ops.synapse.conv_rows import (
@@ -26,18 +28,22 @@ from bayesnn_spike.ops.synapse.conv_rows import (
     window_between,
 )
 from bayesnn_spike.ops.synapse.gather import gather
+from bayesnn_spike.ops.synapse.quarters import PLANES, from_planes, over_planes, pack_quarters
 from bayesnn_spike.ops.synapse.reference import over_time
 
 
 class _EventConv(torch.autograd.Function):
-    """`[D, F, C, H, W]` of 0 and 1, `[K, O, C, h, w]` to `[K, F, O, H', W']`."""
+    """`[D, F, C, H, W]` of 0 and 1 or quarters, `[K, O, C, h, w]` to `[K, F, O, H', W']`."""
 
     @staticmethod
     def forward(
         x: Tensor, weight: Tensor, window: Window, precision: Precision
     ) -> tuple[Tensor, Tensor]:
         del precision
-        bits, _, _ = pack_frames(x)
+        bits, _, binary = pack_frames(x)
+        if not binary:
+            bits, window = pack_quarters(x), _of_planes(window)
+            weight = over_planes(weight)
         rows = by_tap(weight)
 
         def multiply(seen: np.ndarray, counts: np.ndarray) -> Callable[[int], np.ndarray]:
@@ -75,8 +81,18 @@ def _gradients(
         dx, _ = dense_gradients(grad, None, weight, shapes, window.geometry, precision)
         found.append(dx)
     if wanted[1]:
-        found.append(gradients(grad, bits, window, shapes[1], None, 1.0)[1])
+        if bits.shape[-1] == words_for(window.channels):
+            found.append(gradients(grad, bits, window, shapes[1], None, 1.0)[1])
+        else:
+            planes = _of_planes(window)
+            kernels = (*shapes[1][:2], planes.channels, *shapes[1][3:])
+            wide = gradients(grad, bits, planes, kernels, None, 1.0)[1]
+            found.append(from_planes(wide, window.channels))
     return tuple(found)
+
+
+def _of_planes(window: Window) -> Window:
+    return window._replace(channels=len(PLANES) * 64 * words_for(window.channels))
 
 
 def conv2d(

@@ -39,13 +39,19 @@ def conv2d(
     draws = max(len(spikes), len(weight))
     maps = []
     for k in range(draws):
-        x, w = spikes[k % len(spikes)], weight[k % len(weight)]
+        x, w = _draw(spikes, k), _draw(weight, k)
         y = F.conv2d(x.flatten(0, 1), w, stride=stride, padding=padding)
         maps.append(y.unflatten(0, x.shape[:2]))
-    current = torch.stack(maps)
+    # One draw is not copied, and stays in the order in which the convolution wrote it.
+    current = maps[0][None] if draws == 1 else torch.stack(maps)
     if bias is not None:
         current = current + over_time(bias, 3)
-    return current if has_draws else current[0]
+    return current if has_draws else current.squeeze(0)
+
+
+def _draw(values: Tensor, k: int) -> Tensor:
+    """Draw k; of a single one a view, where the gradient of an index would be a copy."""
+    return values.squeeze(0) if len(values) == 1 else values[k % len(values)]
 
 
 def over_time(bias: Tensor, feature_dims: int) -> Tensor:
