@@ -6,7 +6,8 @@
         predict(network, trained.posterior, spikes, ...)
 
 A rule is made anew for every task, so that its temperature counts that task's own examples, and
-its optimizer always starts afresh. A method says what the next task starts from.
+its optimizer always starts afresh. A method says what the next task starts from, and refuses a rule
+that it cannot carry when it is asked for one: before anything is trained.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +19,17 @@ from torch import nn
 
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.events.ledger import Labels, SplitError, as_integers
+from bayesnn_spike.learn.carry import as_prior, require, restarted
 from bayesnn_spike.learn.coreset import Coreset
 from bayesnn_spike.learn.fisher import diagonal_fisher
 from bayesnn_spike.learn.fit import Augment, Batches, fit
 from bayesnn_spike.learn.learner import learner
-from bayesnn_spike.learn.rule import Latents, Rule
-from bayesnn_spike.learn.rules import EWC, IVON, BayesBiSNN, consolidate
-from bayesnn_spike.learn.rules.bayes_bisnn import BayesState
+from bayesnn_spike.learn.rule import Rule
+from bayesnn_spike.learn.rules import EWC, ByGroup
+from bayesnn_spike.learn.rules.ewc import EwcState
 from bayesnn_spike.posterior import AbstractPosterior, Bernoulli
 from bayesnn_spike.rng import Stream
+from bayesnn_spike.types import Weights
 
 MakeRule = Callable[[int], Rule]
 """From the examples of a task to the rule that learns it."""
@@ -67,7 +70,7 @@ class Method(Protocol):
     """What is carried from one task to the next."""
 
     def rule(self, examples: int) -> Rule:
-        """Return the rule of a task with so many examples."""
+        """Return the rule of a task with so many examples; TypeError if it cannot be carried."""
 
     def carry(self, state: Any, rule: Rule, end: TaskEnd) -> Any:
         """Return the state that the next task starts from, given the last of `rule`'s."""
@@ -85,11 +88,11 @@ class Naive:
     make: MakeRule
 
     def rule(self, examples: int) -> Rule:
-        return self.make(examples)
+        return require(restarted, self.make(examples))
 
     def carry(self, state: Any, rule: Rule, end: TaskEnd) -> Any:
         del end
-        return restart(state, rule)
+        return restarted(state, rule)
 
 
 @final
@@ -98,21 +101,18 @@ class PosteriorToPrior:
     """Streaming Bayes: the posterior of a task is the prior of the next (`consolidate`).
 
     Args:
-        make: `BayesBiSNN` or `IVON`, from a task's number of examples.
+        make: `BayesBiSNN`, `IVON`, or a `ByGroup` with one of them (each group is carried by its
+            own rule, and a group with a point rule just goes on), from a task's number of examples.
     """
 
     make: MakeRule
 
     def rule(self, examples: int) -> Rule:
-        return self.make(examples)
+        return require(as_prior, self.make(examples))
 
     def carry(self, state: Any, rule: Rule, end: TaskEnd) -> Any:
         del end
-        if isinstance(rule, BayesBiSNN):
-            return consolidate(state, rule)
-        if isinstance(rule, IVON):
-            return rule.consolidate(state)
-        raise TypeError(f"{type(rule).__name__} has no posterior that can become a prior")
+        return as_prior(state, rule)
 
 
 @final
@@ -121,21 +121,32 @@ class Elastic:
     """Elastic weight consolidation: the diagonal Fisher information at the end of each task.
 
     Args:
-        make: a point rule, from a task's number of examples.
+        make: a point rule or a `ByGroup` of them, from a task's number of examples.
         strength: of the springs, see `EWC`.
     """
 
     make: MakeRule
     strength: float = 1.0
 
-    def rule(self, examples: int) -> EWC:
-        return EWC(self.make(examples), examples, self.strength)
+    def rule(self, examples: int) -> EWC | ByGroup:
+        made = self.make(examples)
+        if not isinstance(made, ByGroup):
+            return EWC(made, examples, self.strength)
+        return ByGroup(tuple((p, EWC(r, examples, self.strength)) for p, r in made.rules))
 
-    def carry(self, state: Any, rule: EWC, end: TaskEnd) -> Any:
-        weights = rule.posterior(state).weights
+    def carry(self, state: Any, rule: EWC | ByGroup, end: TaskEnd) -> Any:
+        weights = {n: w[0] for n, w in rule.posterior(state).mode().items()}
         batch = end.data.batch(end.indices)
-        anchored = rule.anchor(state, diagonal_fisher(end.network, weights, end.loss, batch))
-        return anchored._replace(inner=restart(anchored.inner, rule.rule))
+        fisher = diagonal_fisher(end.network, weights, end.loss, batch)
+        if isinstance(rule, ByGroup):
+            return {p: _anchored(state[p], part, fisher) for p, part in rule.rules}
+        return _anchored(state, rule, fisher)
+
+
+def _anchored(state: EwcState, rule: EWC, fisher: Weights) -> EwcState:
+    own = {name: fisher[name] for name in state.inner.latents}
+    anchored = rule.anchor(state, own)
+    return anchored._replace(inner=restarted(anchored.inner, rule.rule))
 
 
 class Trained(NamedTuple):
@@ -182,10 +193,13 @@ def learn_tasks(
 
     Raises:
         ValueError: no task, or as `fit`.
+        TypeError: (before the first task) the method cannot carry a task's rule.
 
     Oracle: tests/learn/test_continual.py (sequential equals joint Bayes on linear losses).
     """
     require_positive(len(tasks), "the number of tasks")
+    for task in tasks:
+        method.rule(len(task.indices))  # what it refuses is refused before anything is trained
     carried, kept = None, []
 
     def train(rule: Rule, state: Any, indices: np.ndarray, place: Stream) -> Any:
@@ -243,23 +257,6 @@ def class_tasks(
             raise SplitError(f"no example has a class of the task {list(group)}")
         tasks.append(Task(tuple(group), chosen))
     return tuple(tasks)
-
-
-def restart(state: Any, rule: Rule) -> Any:
-    """Return a rule's state with its optimizer at its start; latents and prior are kept.
-
-    Raises:
-        TypeError: a state of another kind than that of point rules with latents, `BayesBiSNN` or
-            `IVON`.
-    """
-    if isinstance(state, BayesState):
-        return state._replace(optimizer=rule.optimizer.init(state.logits))
-    if isinstance(rule, IVON):
-        return rule.restart(state)
-    if isinstance(state, Latents):
-        fresh = rule.init({n: v[0] for n, v in state.latents.items()}, Stream(0))
-        return Latents(state.latents, fresh.optimizer)
-    raise TypeError(f"the optimizer of {type(rule).__name__} cannot be restarted")
 
 
 def frozen_share(posterior: AbstractPosterior, above: float = 5.0) -> float | None:

@@ -24,7 +24,8 @@ def diagonal_fisher(
     """Return mean_e sum_c p(c | e) (d log p(c | e) / dw)^2, leaves `[*shape]`.
 
     The expectation over labels is that of the network's own answers, exact: one backward pass a
-    class. Every example is one of the K of the axes, so that a pass gives its gradients apart.
+    class. Every example is one of the K of the axes, so that a pass gives its gradients apart. A
+    weight that the answers do not depend on has no information: zeros, as in `credit`.
 
     Args:
         network: `forward(x [*K, T, B, *in], state) -> (readout [*K, T, B, C], state)`.
@@ -61,7 +62,8 @@ def _squares(
     }
     outputs, _ = functional_call(network, leaves, (spikes, None))
     classes = _classes(outputs)
-    losses = torch.stack([loss(outputs, torch.tensor([c])) for c in range(classes)])  # [C, E]
+    labels = torch.arange(classes, device=spikes.device).unsqueeze(1)
+    losses = torch.stack([loss(outputs, label) for label in labels])  # [C, E]
     shares = (-losses.detach()).exp()
     if not torch.allclose(shares.sum(0), torch.ones_like(shares[0]), atol=1e-3):
         raise ValueError(
@@ -71,7 +73,11 @@ def _squares(
     total = {name: torch.zeros_like(w) for name, w in weights.items()}
     for c in range(classes):
         grads = torch.autograd.grad(
-            losses[c].sum(), list(leaves.values()), retain_graph=c + 1 < classes
+            losses[c].sum(),
+            list(leaves.values()),
+            retain_graph=c + 1 < classes,
+            allow_unused=True,
+            materialize_grads=True,
         )
         for name, g in zip(leaves, grads, strict=True):
             total[name] += torch.einsum("k,k...->...", shares[c], g.square())

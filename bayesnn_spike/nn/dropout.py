@@ -24,13 +24,20 @@ class Dropout(nn.Module):
 
     Args:
         rate: in [0, 1).
-        feature_dims: trailing feature axes: 1 after linear layers, 3 after maps.
+        feature_dims: trailing feature axes: 1 after linear layers, 3 after maps. With a wrong
+            number examples would share a mask, so input of other axes is refused. (Two feature
+            axes where 1 is said cannot be told from K draws of one.)
+
+    Rules with gradients get a mask for each of the K draws. Rules that need losses only (`Score`,
+    `Arm`, `DisArm`, `ImportanceWeighted`) get one for all: they compare the losses of draws, and a
+    comparison under one mask sees the weights alone. Both are unbiased over masks.
 
     Put it behind a neuron. In training the learner hands it noise, in prediction
     `predict(..., how=MCDropout(draws))` does; other ways of predicting do not.
 
     Raises:
-        ValueError: a rate outside [0, 1), or (at call) noise of another shape than `[K, 2]`.
+        ValueError: a rate outside [0, 1), or (at call) noise of another shape than `[K, 2]`,
+            input that is not `[*K, T, B, *features]` with so many features, or other draws.
 
     Source: Srivastava et al. 2014 (inverted scale); one mask for all time steps as in Gal and
     Ghahramani 2016 (recurrent networks). Oracle: tests/nn/test_dropout.py.
@@ -49,6 +56,7 @@ class Dropout(nn.Module):
             return x
         require_ndim(self.noise, "dropout noise", "[K, 2]", 2)
         x = numbers(x)
+        self._require_axes(x)
         batch, features = x.shape[-self.feature_dims - 1], x.shape[-self.feature_dims :]
         masks = [
             _mask(key, first, batch, features, self.rate) for key, first in self.noise.tolist()
@@ -57,6 +65,17 @@ class Dropout(nn.Module):
         if len(kept) == 1 and x.ndim == self.feature_dims + 2:
             kept = kept[0]
         return x * kept / (1 - self.rate)
+
+    def _require_axes(self, x: Tensor) -> None:
+        given, wanted = tuple(x.shape), self.feature_dims + 2
+        if x.ndim not in (wanted, wanted + 1):
+            raise ValueError(
+                f"{self!r} expects [*K, T, B, *features] with {wanted} axes, or {wanted + 1} of K "
+                f"draws, got shape {given}; feature_dims is 1 after linear layers, 3 after maps"
+            )
+        draws = len(self.noise)
+        if x.ndim > wanted and draws > 1 and len(x) not in (1, draws):
+            raise ValueError(f"{self!r} has masks of {draws} draws, got input of {len(x)}: {given}")
 
     def extra_repr(self) -> str:
         return f"rate={self.rate:g}, feature_dims={self.feature_dims}"

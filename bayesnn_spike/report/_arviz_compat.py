@@ -36,10 +36,11 @@ class MissingArvizError(ImportError):
 @final
 @dataclass(frozen=True, eq=False)
 class Group:
-    """One group: variables by name as (dimensions, values), and coordinates by dimension."""
+    """One group: variables by name as (dimensions, values), coordinates by dimension, a note."""
 
     variables: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
     coords: Mapping[str, Any]
+    note: str = ""
 
 
 def tree(groups: Mapping[str, Group], attrs: Mapping[str, Any]) -> Any:
@@ -49,7 +50,8 @@ def tree(groups: Mapping[str, Group], attrs: Mapping[str, Any]) -> Any:
     for name, group in groups.items():
         used = {d for dims, _ in group.variables.values() for d in dims}
         coords = {d: values for d, values in group.coords.items() if d in used}
-        made[name] = xarray.Dataset(dict(group.variables), coords=coords, attrs=dict(attrs))
+        notes = dict(attrs) | ({"note": group.note} if group.note else {})
+        made[name] = xarray.Dataset(dict(group.variables), coords=coords, attrs=notes)
     if hasattr(arviz, "InferenceData"):
         return arviz.InferenceData(**made)
     return xarray.DataTree.from_dict({f"/{name}": dataset for name, dataset in made.items()})

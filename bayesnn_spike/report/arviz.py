@@ -13,7 +13,12 @@ ArviZ is an optional package (extra `bayes`); it is imported when a function her
 | observed_data | `label` | example |
 | sample_stats | `lp`, log prior plus tempered log likelihood; what the sampler gave | chain, draw |
 
-Oracle: tests/report/test_arviz.py.
+With a tempering other than 1 the group log_likelihood is called pointwise_log_likelihood: `loo`,
+`waic` and `compare` of ArviZ take it that the target holds the likelihood to the power 1, and would
+be wrong without a word. As it is they find no log likelihood and say so. Where `arviz.loo` is not
+right, this group's attribute `note` says why; `report.loo.loo` knows tempering and log q.
+
+Oracle: tests/report/test_arviz.py, tests/report/test_arviz_loo.py.
 """
 
 from collections.abc import Sequence
@@ -23,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from bayesnn_spike.report._arviz_compat import Group, tree
-from bayesnn_spike.report.function_draws import FunctionDraws, chosen
+from bayesnn_spike.report.function_draws import FunctionDraws, Origin, chosen
 from bayesnn_spike.rng import Stream
 
 
@@ -66,10 +71,13 @@ def to_arviz(
     predictive = {"probability": ((*sample, "example", "class"), draws.probabilities)}
     if stream is not None:
         predictive["label"] = ((*sample, "example"), sampled_labels(draws.probabilities, stream))
+    note = why_not_arviz_loo(draws)
     groups = {
         "posterior": Group(_posterior(draws, probes), coords),
         "posterior_predictive": Group(predictive, coords),
-        "log_likelihood": Group({"label": ((*sample, "example"), draws.log_likelihood)}, coords),
+        "log_likelihood" if draws.tempering == 1 else "pointwise_log_likelihood": Group(
+            {"label": ((*sample, "example"), draws.log_likelihood)}, coords, note
+        ),
         "observed_data": Group({"label": (("example",), draws.labels)}, coords),
     }
     stats = {name: (sample, values) for name, values in draws.sample_stats.items()}
@@ -85,6 +93,24 @@ def to_arviz(
         "tempering": draws.tempering,
     }
     return tree(groups, attrs)
+
+
+def why_not_arviz_loo(draws: FunctionDraws) -> str:
+    """Return why plain `arviz.loo` is not for these draws; "" where it is right."""
+    advice = "use bayesnn_spike.report.loo.loo on the draws"
+    if draws.origin is Origin.NETWORKS:
+        return "trained networks are no draws of a posterior: score them on held-out examples"
+    if draws.tempering != 1:
+        return (
+            f"the target holds the likelihood to the power 1 / {draws.tempering:g}, and arviz.loo "
+            f"would take it out to the power 1: {advice}"
+        )
+    if draws.origin not in (Origin.MARKOV_CHAINS, Origin.EXACT):
+        return (
+            "the draws are those of a variational fit, and arviz.loo takes them for the "
+            f"posterior's: {advice}, or ArviZ's loo_approximate_posterior with lp and log_q"
+        )
+    return ""
 
 
 def sampled_labels(probabilities: np.ndarray, stream: Stream) -> np.ndarray:

@@ -39,10 +39,11 @@ def write_continual(folder: Path, summary: dict[str, Any]) -> list[Path]:
 
 
 def continual_tables(summary: dict[str, Any]) -> str:
-    """Return the scores, the differences and the uncertainties as markdown tables."""
+    """Return the scores, ECE by task, the differences and the uncertainties as markdown tables."""
     parts = []
     for column in COLUMNS:
         parts += [f"**{column.capitalize()}-incremental**", _scores(summary, column)]
+    parts += ["**ECE of each task after the last**, means over seeds", _by_task(summary)]
     if summary["differences"]:
         first = summary["differences"][0]["method"]
         parts += [f"**{first} minus the other**, paired by seed", _differences(summary)]
@@ -57,6 +58,16 @@ def _scores(summary: dict[str, Any], column: str) -> str:
         scores = entry["scores"][column]
         cells = [_number(key, scores[key]) if key in scores else "" for key in _KEYS]
         lines.append(_line(name, str(entry["seeds"]), *cells))
+    return "\n".join(lines)
+
+
+def _by_task(summary: dict[str, Any]) -> str:
+    """The last row of the matrices of ECE, of both readings."""
+    names = [f"{column}: {', '.join(map(str, t))}" for column in COLUMNS for t in summary["tasks"]]
+    lines = [_line("method", *names), _line("---", *["---:"] * len(names))]
+    for name, entry in summary["methods"].items():
+        rows = [value for c in COLUMNS for value in entry["matrices"][f"{c} ece"][-1]]
+        lines.append(_line(name, *(f"{value:.3f}" for value in rows)))
     return "\n".join(lines)
 
 

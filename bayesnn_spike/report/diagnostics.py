@@ -48,8 +48,8 @@ def r_hat(values: np.ndarray, origin: Origin) -> np.ndarray:
     """Return the rank-normalised split R-hat of every entry, `[chains, draws, *shape] -> [*shape]`.
 
     Raises:
-        MeaninglessDiagnosticError: independent draws of one fit, trained networks, fewer than
-            2 chains or 4 draws, or an entry that is constant.
+        MeaninglessDiagnosticError: independent draws of one fit or of an exact posterior, trained
+            networks, fewer than 2 chains or 4 draws, or an entry that is constant.
         MissingArvizError: ArviZ is not installed.
 
     Source: Vehtari et al. 2021, "Rank-normalization, folding, and localization".
@@ -124,6 +124,13 @@ _CONSTANT = (
 
 
 def _require_origin(origin: Origin, diagnostic: str) -> None:
+    if origin is Origin.EXACT:
+        raise MeaninglessDiagnosticError(
+            f"draws of an exact posterior are independent: {diagnostic} has nothing to find out, "
+            "and every draw counts. The standard error of a mean is sd / sqrt(draws); for means "
+            "without one, sum over all networks (Exact.mean, Exact.marginals). To test chains or a "
+            "fit against it, compare their means and predictions"
+        )
     if origin is Origin.ONE_FIT:
         raise MeaninglessDiagnosticError(
             f"{diagnostic} of independent draws of one variational fit is that of independent "

@@ -20,7 +20,7 @@ from bayesnn_spike.calibration.inputs import Array, as_labels, as_numpy, as_prob
 from bayesnn_spike.calibration.proper import example_correct, example_nll
 from bayesnn_spike.checks import require_positive
 from bayesnn_spike.learn.target import Target
-from bayesnn_spike.posterior import AbstractPosterior, Empirical, Gaussian, Joint, Point
+from bayesnn_spike.posterior import AbstractPosterior, Empirical, Exact, Gaussian, Joint, Point
 from bayesnn_spike.posterior.flat import unflatten
 from bayesnn_spike.predict import Predictive
 from bayesnn_spike.predict.pooling import Pooling, SoftmaxOfRate
@@ -33,6 +33,7 @@ class Origin(Enum):
     """Where draws come from: it decides which diagnostics mean anything."""
 
     MARKOV_CHAINS = "Markov chains"
+    EXACT = "independent draws of an exact posterior"
     RESTARTS = "restarts of a variational fit, with independent draws of each"
     ONE_FIT = "independent draws of one variational fit"
     NETWORKS = "trained networks, which are no draws of a distribution"
@@ -173,7 +174,8 @@ def draws_of_posterior(
     for index, fit in enumerate(fits):
         source = partial(fit.sample, stream=stream.child("fit", index))
         runs.append(forward(target, source, draws, pooling, fits=fits if densities else []))
-    origin = Origin.RESTARTS if len(fits) > 1 else Origin.ONE_FIT
+    alone = Origin.EXACT if isinstance(fits[0], Exact) else Origin.ONE_FIT
+    origin = Origin.RESTARTS if len(fits) > 1 else alone
     return _joined(target, runs, origin if densities else Origin.NETWORKS)
 
 

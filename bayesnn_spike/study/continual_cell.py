@@ -14,6 +14,7 @@ from torch import nn
 
 from bayesnn_spike.calibration import accuracy, ece, nll, within_classes
 from bayesnn_spike.events.datasets import SpikeDataset
+from bayesnn_spike.events.ledger import SplitError
 from bayesnn_spike.events.splits import Split
 from bayesnn_spike.learn.continual import (
     Elastic,
@@ -34,6 +35,7 @@ from bayesnn_spike.study.build import make_loss, make_network, make_rule, measur
 from bayesnn_spike.study.cell import augmentation
 from bayesnn_spike.study.continual_config import ContinualConfig, MethodConfig, changed
 from bayesnn_spike.study.data import checked_parts, join, load_data, named
+from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.grid import Cell
 from bayesnn_spike.study.record import versions, write_record
 from bayesnn_spike.study.resume import cell_folder
@@ -100,7 +102,7 @@ def run_continual(cell: Cell, out: Path, root: Path | None = None) -> dict[str, 
 
     Raises:
         SplitReuseError: the test examples would be learned from.
-        SplitError: a task without examples.
+        ConfigError: a task of a class that the data have not, or without examples.
     """
     torch.set_num_threads(1)  # sums then do not depend on the machine's number of cores
     settings = cell.settings
@@ -110,8 +112,10 @@ def run_continual(cell: Cell, out: Path, root: Path | None = None) -> dict[str, 
         settings, shape=tuple(data.spikes.shape[2:]), classes=len(data.classes)
     )
     stream = Stream(cell.seed).child("continual", cell.data)
-    tasks = class_tasks(data.labels, train.indices, settings["tasks"])
-    asked = class_tasks(data.labels, test.indices, settings["tasks"])
+    tasks, asked = (
+        _tasks(data, part.indices, settings["tasks"], name)
+        for part, name in ((train, "training"), (test, "scored"))
+    )
     if settings["method"]["carry"] == "joint":
         flat = tuple(c for task in tasks for c in task.classes)
         tasks = class_tasks(data.labels, train.indices, [flat])
@@ -213,6 +217,23 @@ def _splits(data: SpikeDataset, settings: dict[str, Any]) -> tuple[Split, Split]
         for part in (parts.train, parts.test):
             checked_parts(part, None, named(data, settings["reserved"]))
     return parts.train, parts.test
+
+
+def _tasks(
+    data: SpikeDataset, rows: np.ndarray, groups: Sequence[Sequence[int]], examples: str
+) -> tuple[Task, ...]:
+    """The tasks of one part; what is wrong with them is wrong in the configuration."""
+    known = range(len(data.classes))
+    unknown = sorted({c for group in groups for c in group if c not in known})
+    if unknown:
+        raise ConfigError(
+            f"tasks: {data.name} has no class {unknown[0]}; its {len(known)} classes are numbered "
+            f"from 0 to {len(known) - 1}"
+        )
+    try:
+        return class_tasks(data.labels, rows, groups)
+    except SplitError as error:
+        raise ConfigError(f"tasks: {error} among the {examples} examples") from error
 
 
 def _made(folder: Path) -> Path:

@@ -130,6 +130,12 @@ class ContinualConfig(Strict):
     def _consistent(self) -> "ContinualConfig":
         if not isinstance(self.data.protocol, Holdout):
             raise ValueError("data.protocol: continual learning takes the data set's own splits")
+        flat = [c for task in self.tasks for c in task]
+        twice = sorted({c for c in flat if flat.count(c) > 1})
+        if twice:
+            raise ValueError(f"tasks: class {twice[0]} stands twice; a class belongs to one task")
+        if not all(self.tasks):
+            raise ValueError("tasks: a task has no class")
         if self.search is None:
             return self
         if set(self.search.grid) != set(self.methods):

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from bayesnn_spike.events.datasets import SpikeDataset, load, options
+from bayesnn_spike.events.datasets import SpikeDataset, cache_folder, load, options
 from bayesnn_spike.events.ledger import Ledger, Split
 from bayesnn_spike.events.splits import fold_splits
 from bayesnn_spike.study.errors import ConfigError
@@ -40,10 +40,11 @@ def load_data(settings: dict[str, Any], root: Path | None) -> SpikeDataset:
 
     Args:
         settings: the cell's `data` block.
-        root: the folder that holds a folder per data set, or None for the user's cache.
+        root: the folder that holds a folder per data set, or None for the user's cache, where a
+            data set that is not in the folder is looked for as well.
 
     Raises:
-        DataSetError: unknown, missing or unsound data.
+        DataSetError: unknown, missing or unsound data; a missing folder is named.
         ConfigError: an option that this data set's loader does not have.
     """
     return _load(
@@ -59,8 +60,9 @@ def load_data(settings: dict[str, Any], root: Path | None) -> SpikeDataset:
 def _load(name: str, bins: int, seed: int, extra: str, root: Path | None) -> SpikeDataset:
     known = options(name)
     given = {"bins": bins, "seed": seed, **json.loads(extra)}
-    folder = find_root(name, root)
-    if "root" in known and folder is not None:
+    if "root" in known and root is not None:
+        # The last is not there either, but the loader's error then says where it was to be.
+        folder = find_root(name, root) or find_root(name, cache_folder()) or root / name
         given.setdefault("root", folder)
     return load(name, **given)
 

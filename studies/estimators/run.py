@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from bayesnn_spike.io import atomic_write_text
-from bayesnn_spike.learn import RateCrossEntropy
+from bayesnn_spike.learn import RateCrossEntropy, Temperature
+from bayesnn_spike.learn.bound import multi_sample_bound
 from bayesnn_spike.learn.credit import Credit, Draw, credit
 from bayesnn_spike.learn.estimators import (
     Arm,
@@ -29,6 +30,9 @@ from bayesnn_spike.learn.estimators import (
     Relaxed,
     Score,
 )
+from bayesnn_spike.learn.initial import Given
+from bayesnn_spike.learn.optimizers import Sgd
+from bayesnn_spike.learn.rules import ImportanceWeighted
 from bayesnn_spike.models import mlp
 from bayesnn_spike.ops.synapse import linear
 from bayesnn_spike.posterior.flat import flatten, shapes_of, unflatten
@@ -37,11 +41,12 @@ from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch, Weights
 
 RUNS = 8  # networks run for one estimate
+TUPLE = 2  # draws of one importance-weighted bound; RUNS / TUPLE of its gradients are averaged
 PATTERNS = 8  # sets of signs that the logits take
 MAGNITUDES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 TAUS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 AXIS = "|λ|, with τ = 0.5 (Gumbel-Rao: 0)"
-LOSSES_ONLY = (Score, Arm, DisArm)
+LOSSES_ONLY = (Score, Arm, DisArm, ImportanceWeighted)
 
 ESTIMATORS: dict[str, Any] = {
     "hard straight-through": HardStraightThrough(RUNS),
@@ -114,16 +119,40 @@ def problems() -> list[Problem]:
     ]
 
 
-def exact_gradient(problem: Problem, logits: Tensor) -> Tensor:
-    """grad_mu E_q L, `[d]`: half the difference of L at w_i = +1 and -1, the others summed over."""
-    d, mu = len(logits), logits.tanh()
+def importance_weighted(problem: Problem) -> ImportanceWeighted:
+    """The rule whose plain step of size 1 is its estimate; fair coins are its prior."""
+    temperature = Temperature(len(problem.batch.labels))
+    return ImportanceWeighted(temperature, TUPLE, Sgd(1.0), limit=None, initial=Given())
+
+
+def all_losses(problem: Problem, d: int) -> tuple[Tensor, Tensor]:
+    """All weights `[2^d, d]` and what each costs, `[2^d]`."""
     table = torch.tensor(list(product((-1.0, 1.0), repeat=d)), dtype=torch.float64)
     shapes = shapes_of(dict(problem.network.named_parameters()))
     with torch.no_grad():
         outputs, _ = functional_call(
             problem.network, unflatten(table, shapes), (problem.batch.spikes,)
         )
-    losses = problem.loss(outputs, problem.batch.labels)
+    return table, problem.loss(outputs, problem.batch.labels)
+
+
+def exact_bound_gradient(problem: Problem, rho: float, logits: Tensor) -> Tensor:
+    """grad_mu of E F_2, `[d]`, summed over all pairs of weights: another gradient than E_q L's."""
+    d = len(logits)
+    table, losses = all_losses(problem, d)
+    mu = logits.tanh().requires_grad_()
+    log_q = ((1 + table * mu) / 2).log().sum(1)
+    ratios = -d * torch.tensor(2.0).log() - losses / rho - log_q
+    pairs = torch.stack(torch.broadcast_tensors(ratios[:, None], ratios[None]), -1)
+    bounds = multi_sample_bound(pairs.flatten(0, 1), rho).view(len(table), -1)
+    (found,) = torch.autograd.grad(log_q.exp() @ bounds @ log_q.exp(), mu)
+    return found
+
+
+def exact_gradient(problem: Problem, logits: Tensor) -> Tensor:
+    """grad_mu E_q L, `[d]`: half the difference of L at w_i = +1 and -1, the others summed over."""
+    d, mu = len(logits), logits.tanh()
+    table, losses = all_losses(problem, d)
     factors = (1 + table * mu) / 2
     found = []
     for i in range(d):
@@ -136,6 +165,8 @@ def estimates(problem: Problem, estimator: Any, logits: Weights, n: int, stream:
     """n independent estimates from RUNS networks each, `[n, d]`."""
     if isinstance(estimator, MeanParameter):
         return _one(problem, estimator, logits, stream)
+    if isinstance(estimator, ImportanceWeighted):
+        return _bound_estimates(problem, estimator, logits, n, stream)
     if isinstance(estimator, Flipout):  # its signs are shared by the draws of one call
         return torch.cat([_one(problem, estimator, logits, stream.child(i)) for i in range(n)])
     size = "pairs" if isinstance(estimator, Arm | DisArm) else "draws"
@@ -148,6 +179,23 @@ def estimates(problem: Problem, estimator: Any, logits: Weights, n: int, stream:
 
     rows = ({k: _cut(v, n) for k, v in fields._asdict().items()} for fields in (draw, cost))
     return flatten(vmap(one)(*rows))
+
+
+def _bound_estimates(
+    problem: Problem, rule: ImportanceWeighted, logits: Weights, n: int, stream: Stream
+) -> Tensor:
+    """Steps of the rule from RUNS / TUPLE tuples, averaged, `[n, d]`."""
+    state = rule.init(logits, stream)
+    groups = n * RUNS // TUPLE
+    draw = replace(rule, draws=groups * TUPLE).draw(state, stream)
+    cost, _ = credit(problem.network, problem.loss, draw, *problem.batch)
+
+    def one(weights: Weights, losses: Tensor) -> Weights:
+        after = rule.step(state, Draw(weights, {}), Credit(losses, {}))
+        return {name: state.logits[name] - v for name, v in after.logits.items()}
+
+    steps = vmap(one)(_cut(draw.weights, groups), _cut(cost.losses, groups))
+    return flatten(steps).unflatten(0, (n, -1)).mean(1)
 
 
 def _one(problem: Problem, estimator: Any, logits: Weights, stream: Stream) -> Tensor:
@@ -174,7 +222,10 @@ def measure(problem: Problem, estimator: Any, magnitude: float, n: int, seed: st
     for pattern, row in enumerate(coins):
         values = magnitude * (2.0 * torch.from_numpy(row).double() - 1)
         logits = {k: v[0] for k, v in unflatten(values[None], shapes).items()}
-        exact = exact_gradient(problem, values)
+        if isinstance(estimator, ImportanceWeighted):
+            exact = exact_bound_gradient(problem, estimator.temperature.rho, values)
+        else:
+            exact = exact_gradient(problem, values)
         found = estimates(problem, estimator, logits, n, Stream(2).child(seed, pattern))
         variance = found.var(0, correction=1) if len(found) > 1 else torch.zeros(d)
         own = variance / len(found)  # of the mean
@@ -202,7 +253,8 @@ def lines(n: int) -> list[EstimatorLine]:
     """All curves; flipout, which is run one estimate at a time, with a tenth of the estimates."""
     found = []
     for problem in problems():
-        for name, estimator in ESTIMATORS.items():
+        weighted = {f"importance-weighted, K = {TUPLE}": importance_weighted(problem)}
+        for name, estimator in (ESTIMATORS | weighted).items():
             count = max(2, n // 10) if isinstance(estimator, Flipout) else n
             places = [(m, estimator, m, count) for m in MAGNITUDES]
             found.append(curve(problem, problem.title, AXIS, name, places))

@@ -56,6 +56,18 @@ def test_a_wrong_key_is_one_plain_message(study: Path) -> None:
     assert "did you mean 'carry'" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("[[0, 1], [1]]", "class 1 stands twice"),
+        ("[[0], [5]]", "two-moons has no class 5"),
+    ],
+)
+def test_wrong_tasks_are_wrong_usage(study: Path, tmp_path: Path, tasks: str, message: str) -> None:
+    refused = call("run", study, "--out", tmp_path / "out", "--set", f"tasks={tasks}", code=2)
+    assert message in refused.stderr
+
+
 def test_a_place_that_cannot_be_written_is_found_before_training(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

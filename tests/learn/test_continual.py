@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from bayesnn_spike.events.ledger import SplitError
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
+from bayesnn_spike.learn.carry import restarted
 from bayesnn_spike.learn.continual import (
     Elastic,
     Naive,
@@ -15,7 +16,6 @@ from bayesnn_spike.learn.continual import (
     class_tasks,
     frozen_share,
     learn_tasks,
-    restart,
 )
 from bayesnn_spike.learn.coreset import Coreset
 from bayesnn_spike.learn.estimators import MeanParameter
@@ -177,16 +177,16 @@ def test_the_optimizer_starts_afresh_and_the_prior_stays() -> None:
     rule = bayes(4)
     state = rule.init({"w": torch.ones(2)}, Stream(0))
     moved = state._replace(optimizer=state.optimizer._replace(count=torch.tensor(9)))
-    again = restart(moved, rule)
+    again = restarted(moved, rule)
     assert int(again.optimizer.count) == 0
     assert again.prior is moved.prior
     point = StraightThrough(Adam(0.1))
     latents = point.init({"w": torch.ones(2)}, Stream(0))
     latents = latents._replace(optimizer=latents.optimizer._replace(count=torch.tensor(9)))
-    assert int(restart(latents, point).optimizer.count) == 0
-    assert torch.equal(restart(latents, point).latents["w"], latents.latents["w"])
+    assert int(restarted(latents, point).optimizer.count) == 0
+    assert torch.equal(restarted(latents, point).latents["w"], latents.latents["w"])
     with pytest.raises(TypeError, match="the optimizer of Bop cannot be restarted"):
-        restart(Bop().init({"w": torch.ones(2)}, Stream(0)), Bop())
+        restarted(Bop().init({"w": torch.ones(2)}, Stream(0)), Bop())
     with pytest.raises(TypeError, match="StraightThrough has no posterior that can become a prior"):
         PosteriorToPrior(lambda n: point).carry(latents, point, None)
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bayesnn_spike.learn import RateCrossEntropy, StepCrossEntropy
 from bayesnn_spike.learn.fisher import diagonal_fisher
@@ -54,6 +54,41 @@ def test_a_spiking_network_by_its_single_examples() -> None:
     assert all(bool(w.any()) for w in expected.values())
     for n, values in expected.items():
         torch.testing.assert_close(found[n], values, rtol=1e-4, atol=1e-7)
+
+
+class HalfUsed(nn.Module):
+    """A linear readout, and a weight that the answers do not depend on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readout = Linear(INPUTS, CLASSES)
+        self.idle = nn.Parameter(torch.ones(2, 5))
+
+    def forward(self, x: Tensor, state: None = None) -> tuple[Tensor, None]:
+        return self.readout(x), state
+
+
+def test_a_weight_that_the_answers_do_not_depend_on_has_no_information() -> None:
+    network, weights, batch = problem()
+    found = diagonal_fisher(
+        HalfUsed().double(),
+        weights | {"idle": torch.ones(2, 5).double()},
+        RateCrossEntropy(),
+        batch,
+    )
+    assert torch.equal(found["idle"], torch.zeros(2, 5).double())
+    alone = diagonal_fisher(network, weights, RateCrossEntropy(), batch)
+    torch.testing.assert_close(found["readout.weight"], alone["readout.weight"])
+    assert bool(alone["readout.weight"].any())
+
+
+def test_everything_is_made_where_the_data_are() -> None:
+    """With another default device, a tensor made without naming one would not fit the others."""
+    network, weights, batch = problem()
+    expected = diagonal_fisher(network, weights, RateCrossEntropy(), batch)
+    with torch.device("meta"):
+        found = diagonal_fisher(network, weights, RateCrossEntropy(), batch)
+    assert torch.equal(found["readout.weight"], expected["readout.weight"])
 
 
 def test_a_loss_that_is_no_likelihood_of_one_label_is_refused() -> None:

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bayesnn_spike.learn import RateCrossEntropy, learner
+from bayesnn_spike.learn import RateCrossEntropy, Temperature, learner
+from bayesnn_spike.learn.estimators import Arm, DisArm, HardStraightThrough, Score
 from bayesnn_spike.learn.optimizers import Sgd
-from bayesnn_spike.learn.rules import Ensemble, Gradient
+from bayesnn_spike.learn.rules import BayesBiSNN, Ensemble, Gradient
 from bayesnn_spike.models import mlp
 from bayesnn_spike.nn import Dropout, Sequential, dropout_noise, has_dropout
 from bayesnn_spike.rng import Stream
@@ -71,6 +72,66 @@ def test_every_layer_has_masks_of_its_own_and_maps_work() -> None:
     maps = functional_call(two, noise, (torch.ones(4, 3, 2, 5, 5),))[0]
     assert maps.shape == (2, 4, 3, 2, 5, 5)
     assert set(maps.unique().tolist()) == {0.0, 4.0}
+
+
+@pytest.mark.parametrize(
+    ("shape", "feature_dims", "draws"),
+    [
+        ((4, 3, 2, 5, 5), 1, 1),  # maps: the last axis alone would have a mask
+        ((2, 4, 3, 2, 5, 5), 1, 2),
+        ((4, 3, 5), 3, 1),
+        ((2, 4, 3, 5), 3, 2),
+    ],
+)
+def test_features_of_another_number_of_axes_are_refused(shape, feature_dims, draws) -> None:
+    layer = Sequential(hidden=Dropout(0.5, feature_dims=feature_dims))
+    with pytest.raises(ValueError, match=r"Dropout\(rate=0.5.*\) expects .* feature_dims is 1 af"):
+        masked(torch.ones(shape), draws, layer=layer)
+
+
+def test_draws_of_the_input_and_of_the_masks_must_be_as_many() -> None:
+    with pytest.raises(ValueError, match="has masks of 2 draws, got input of 3"):
+        masked(torch.ones(3, 4, 5, 6), 2)
+    one = masked(torch.ones(3, 4, 5, 6), 1)
+    assert torch.equal(one[0], one[2])
+    assert masked(torch.ones(1, 4, 5, 6), 2).shape == (2, 4, 5, 6)
+
+
+class MaskOnly(nn.Module):
+    """A readout that drops units of a constant: the loss knows the mask, and not the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.dropout = Dropout(0.5)
+
+    def forward(self, x: Tensor, state: None = None) -> tuple[Tensor, None]:
+        return self.dropout(x).mean((-1, -2, -3)) + 0 * self.weight.sum(-1), state
+
+
+@pytest.mark.parametrize("estimator", [Score(6), Arm(3), DisArm(3)], ids=lambda e: type(e).__name__)
+def test_the_noise_of_masks_is_no_gradient_of_what_compares_losses(estimator) -> None:
+    """Draws that are compared share a mask: six masks would say six losses, and move weights."""
+    network, seen = MaskOnly(), []
+    network.dropout.register_forward_pre_hook(lambda module, _: seen.append(module.noise))
+    rule = BayesBiSNN(Temperature(10, tempering=0.0), estimator, Sgd(1.0))
+    learn = learner(rule, network, lambda outputs, labels: outputs)
+    state = learn.init(Stream(0))
+    after, _ = learn.update(state, Batch(torch.ones(4, 2, 5), torch.zeros(2, dtype=torch.int64)))
+    # A step of one mask a draw would be of order 1.
+    torch.testing.assert_close(
+        after.rule.logits["weight"], state.rule.logits["weight"], rtol=0, atol=1e-4
+    )
+    assert seen[0].shape == (1, 2)
+
+
+def test_draws_with_gradients_have_masks_of_their_own() -> None:
+    network, seen = mlp(6, (5,), 3, dropout=0.5), []
+    network.dropout0.register_forward_pre_hook(lambda module, _: seen.append(module.noise))
+    rule = BayesBiSNN(Temperature(10), HardStraightThrough(4))
+    learn = learner(rule, network, RateCrossEntropy())
+    learn.update(learn.init(Stream(0)), Batch(torch.ones(4, 3, 6), torch.tensor([0, 1, 2])))
+    assert len(seen[0].unique(dim=0)) == 4
 
 
 def test_packed_spikes_are_dropped_as_numbers_are() -> None:

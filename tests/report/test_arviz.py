@@ -32,7 +32,8 @@ def test_groups_have_their_variables_and_axes() -> None:
     draws = restarts()
     data = to_arviz(draws, stream=Stream(1), probes=[2, 5, 7], classes=["left", "right"])
     assert set(data.groups()) == {
-        *("posterior", "posterior_predictive", "log_likelihood", "sample_stats", "observed_data")
+        *("posterior", "posterior_predictive", "pointwise_log_likelihood"),
+        *("sample_stats", "observed_data"),
     }
     sizes = {name: dict(values.sizes) for name, values in data.posterior.data_vars.items()}
     sample = {"chain": 2, "draw": 9}
@@ -42,7 +43,7 @@ def test_groups_have_their_variables_and_axes() -> None:
         **dict.fromkeys(("loss", "accuracy", "log_prior", "log_q"), sample),
     }
     assert dict(data.posterior_predictive["label"].sizes) == {**sample, "example": 12}
-    assert dict(data.log_likelihood["label"].sizes) == {**sample, "example": 12}
+    assert dict(data.pointwise_log_likelihood["label"].sizes) == {**sample, "example": 12}
     np.testing.assert_array_equal(data.observed_data["label"], draws.labels)
     probe = data.posterior["probability"].sel({"probe": 5, "class": "right"})
     np.testing.assert_array_equal(probe, draws.probabilities[:, :, 5, 1])

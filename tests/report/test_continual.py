@@ -20,7 +20,12 @@ def method(accuracy: float, *, half: float | None = 0.01, joint: bool = False) -
     return {
         "seeds": 3,
         "scores": {"class": scores, "task": scores},
-        "matrices": {"class accuracy": matrix, "task accuracy": matrix},
+        "matrices": {
+            "class accuracy": matrix,
+            "task accuracy": matrix,
+            "class ece": [[0.9, 0.9]] * (rows - 1) + [[accuracy / 2, 0.125]],
+            "task ece": [[0.9, 0.9]] * (rows - 1) + [[0.0625, 0.03]],
+        },
     }
 
 
@@ -51,6 +56,9 @@ def test_the_tables_by_hand() -> None:
     )
     assert "| naive | 3 | 20.0 | 90.0 | 40.0 | 1.500 | 0.250 |" in text
     assert "| joint | 3 | 95.0 [94.0, 96.0] |  |  | 1.500" in text
+    assert "| method | class: 0, 1 | class: 2, 3 | task: 0, 1 | task: 2, 3 |" in text
+    assert "| bayes | 0.250 | 0.125 | 0.062 | 0.030 |" in text
+    assert "| joint | 0.475 | 0.125 | 0.062 | 0.030 |" in text
     assert "**bayes minus the other**" in text
     assert "| naive | +30.0 [+25.0, +35.0] | -0.010 [-0.030, +0.010] | +10.0 | +0.000 |" in text
     assert "| bayes | 0.100 | 0.020 | 0.300 | 25.0 |" in text
@@ -65,7 +73,7 @@ def test_the_files_are_written(tmp_path: Path) -> None:
 def test_without_a_posterior_there_is_no_table_of_uncertainty() -> None:
     plain = {**SUMMARY, "methods": {"naive": method(0.2)}, "differences": []}
     assert "MI old" not in continual_tables(plain)
-    assert continual_tables(plain).count("**") == 4
+    assert continual_tables(plain).count("**") == 6
 
 
 @pytest.mark.parametrize("line", continual_tables(SUMMARY).splitlines())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from bayesnn_spike.learn.enumerate import enumerate_posterior
 from bayesnn_spike.posterior import Bernoulli
 from bayesnn_spike.report.diagnostics import (
     MeaninglessDiagnosticError,
@@ -100,6 +101,17 @@ def test_restarts_are_compared_and_one_fit_is_refused() -> None:
         convergence(alone)
 
 
+def test_of_an_exact_posterior_the_standard_error_is_asked_for_instead() -> None:
+    one = posterior_case.target()
+    posterior, _ = enumerate_posterior(one)
+    draws = draws_of_posterior(one, posterior, draws=50, stream=Stream(0))
+    with pytest.raises(MeaninglessDiagnosticError, match=r"every draw counts.*standard error"):
+        convergence(draws)
+    # One that is compared with a fit is a restart like another.
+    both = [posterior, posterior_case.mean_field(one)]
+    assert draws_of_posterior(one, both, draws=50, stream=Stream(0)).origin is Origin.RESTARTS
+
+
 def test_a_constant_is_named_beside_the_others() -> None:
     draws = exact_chains(stuck=False)
     still = FunctionDraws(
@@ -125,6 +137,7 @@ GOOD = autoregressive(0.0, 2, 50)
     ("values", "origin", "advice"),
     [
         (GOOD, Origin.ONE_FIT, "however wrong the fit is; train from several starts"),
+        (GOOD, Origin.EXACT, r"independent: .* sd / sqrt\(draws\); .*Exact.mean"),
         (GOOD, Origin.NETWORKS, "trained networks are no draws; compare their predictions"),
         (GOOD[:, :3], CHAINS, "3 draws a chain are too few .* take 4"),
         (np.ones((2, 50)), CHAINS, "a constant has no variance to compare; leave it out"),

@@ -45,6 +45,35 @@ def test_on_the_quadratic_it_finds_the_bias_that_theory_has() -> None:
     assert same.noise < none.noise
 
 
+def test_the_importance_weighted_rule_is_compared_with_the_gradient_of_its_own_bound() -> None:
+    """By finite differences of E F_2 over all pairs; far from grad E_q[L], and met without bias."""
+    rule = STUDY.importance_weighted(QUADRATIC)
+    rho, logits = rule.temperature.rho, torch.tensor([0.4, -0.9, 0.2], dtype=torch.float64)
+    assert rho == 1 / 12
+    table, losses = STUDY.all_losses(QUADRATIC, 3)
+
+    def bound(mu: torch.Tensor) -> float:
+        q = exact.probabilities(mu)
+        weights = (-losses / rho).exp() / 8 / q
+        return sum(
+            -rho * float(q[i] * q[j] * ((weights[i] + weights[j]) / 2).log())
+            for i in range(8)
+            for j in range(8)
+        )
+
+    assert torch.equal(table, exact.sign_table(3))
+    found = STUDY.exact_bound_gradient(QUADRATIC, rho, logits)
+    for place in range(3):
+        step = 1e-6 * torch.eye(3, dtype=torch.float64)[place]
+        slope = (bound(logits.tanh() + step) - bound(logits.tanh() - step)) / 2e-6
+        assert float(found[place]) == pytest.approx(slope, rel=1e-6)
+    other = STUDY.exact_gradient(QUADRATIC, logits)
+    assert float((found - other).norm() / other.norm()) > 0.1
+    none = STUDY.measure(QUADRATIC, rule, 0.7, 400, "d")
+    assert none.bias < 5 * none.bias_error
+    assert 0 < none.bias_error < 0.1
+
+
 def test_a_short_run_writes_numbers_and_picture(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(STUDY, "MAGNITUDES", (0.0, 1.0))
     monkeypatch.setattr(STUDY, "TAUS", (0.5, 1.0))
@@ -63,8 +92,10 @@ def test_a_short_run_writes_numbers_and_picture(tmp_path: Path, monkeypatch) -> 
 def test_the_kept_numbers_say_what_the_readme_says() -> None:
     """Losses alone: no bias beyond five errors; the mean parameter: as large as the gradient."""
     lines = json.loads((FOLDER / "results" / "summary.json").read_text())["lines"]
+    weighted = "importance-weighted, K = 2"
+    assert sum(line["name"] == weighted for line in lines) == 2
     for line in lines:
-        if line["name"] in ("score, leave-one-out", "ARM", "DisARM"):
+        if line["name"] in (*("score, leave-one-out", "ARM", "DisARM"), weighted):
             pairs = zip(line["bias"], line["bias_error"], strict=True)
             assert all(bias < 5 * error for bias, error in pairs), line["name"]
     (mean,) = (

@@ -21,12 +21,14 @@ from bayesnn_spike.predict import Committee, predict
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.build import make_network
 from bayesnn_spike.study.continual_cell import (
+    _tasks,
     continual_cells,
     make_method,
     run_continual,
     search_cell,
 )
 from bayesnn_spike.study.data import load_data
+from bayesnn_spike.study.errors import ConfigError
 from tests.study.continual_case import config
 
 CELLS = {cell.id.split("-")[2]: cell for cell in continual_cells(config(seeds=1))}
@@ -100,6 +102,18 @@ def test_joint_learning_has_one_row_and_a_point_no_mutual_information(tmp_path: 
     record = run_continual(CELLS["naive"], tmp_path)
     assert record["matrices"]["epistemic"] == [None, None]
     assert record["frozen"] == [None, None]
+
+
+def test_tasks_of_classes_that_the_data_have_not_are_a_wrong_configuration(tmp_path: Path) -> None:
+    cell = continual_cells(config(seeds=1, tasks=[[1], [0, 7]]))[0]
+    with pytest.raises(ConfigError, match=r"tasks: two-moons has no class 7; its 2 .* 0 to 1"):
+        run_continual(cell, tmp_path)
+    cell = continual_cells(config(seeds=1))[0]
+    data = load_data(cell.settings["data"], None)
+    ones = np.flatnonzero(data.labels.numpy() == 1)
+    with pytest.raises(ConfigError, match=r"tasks: no example .* task \[0\] among the scored ex"):
+        _tasks(data, ones, [[1], [0]], "scored")
+    assert not (tmp_path / "cells").exists()
 
 
 def test_a_search_never_sees_the_test_examples(tmp_path: Path) -> None:

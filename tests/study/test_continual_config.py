@@ -50,6 +50,9 @@ def method(**values: Any) -> dict[str, Any]:
         (method(carry="joint", rule="straight_through", coreset=3), "joint learning keeps all"),
         (method(carry="naive", rule="straight_through", settings={"lrr": 1}), "lrr"),
         ({"tasks": [[0]]}, "tasks"),
+        ({"tasks": [[0], [1, 0]]}, "tasks: class 0 stands twice"),
+        ({"tasks": [[0, 0], [1]]}, "tasks: class 0 stands twice"),
+        ({"tasks": [[0, 1], []]}, "tasks: a task has no class"),
         ({"seed": 3}, "did you mean 'seeds'"),
         (
             {"data": {"name": "two-moons", "protocol": {"kind": "folds", "n": 3}}},

@@ -115,6 +115,19 @@ def test_missing_data_are_an_error_that_says_where(tmp_path: Path) -> None:
         load_data(block, tmp_path)
 
 
+def test_a_root_without_the_data_set_is_named(tmp_path: Path, monkeypatch) -> None:
+    """Not the cache, which nobody asked for; but what is only there is still found."""
+    cache, root = tmp_path / "cache", tmp_path / "root"
+    root.mkdir()
+    monkeypatch.setenv("BAYESNN_SPIKE_CACHE", str(cache))
+    block = {"name": "nmnist", "bins": 10, "seed": 0, "options": {}}
+    with pytest.raises(DataSetError, match=rf"there is no {root / 'nmnist'}\. Give as root"):
+        load_data(block, root)
+    (cache / "nmnist").mkdir(parents=True)
+    with pytest.raises(DataSetError, match=rf"found no .* in {cache / 'nmnist'}"):
+        load_data(block | {"seed": 1}, root)
+
+
 def test_a_wrong_option_of_a_loader_is_refused() -> None:
     block = {"name": "two-moons", "bins": 10, "seed": 0, "options": {"train_sise": 3}}
     with pytest.raises(DataSetError, match=r"did you mean 'train_size'\?"):

@@ -53,6 +53,7 @@ class EWC:
 
     Raises:
         ValueError: examples below 1, or strength not positive.
+        TypeError: the rule is another one.
 
     Source: Kirkpatrick et al. 2017, equation 3, with one anchor for all tasks before (Huszar 2018:
     one a task counts the earlier tasks twice); N_a and 1/N make the strength independent of the
@@ -66,6 +67,11 @@ class EWC:
     def __post_init__(self) -> None:
         require_positive(self.examples, "EWC.examples")
         require_positive(self.strength, "EWC.strength")
+        if not isinstance(self.rule, Gradient | StraightThrough | StBiSNN):
+            raise TypeError(
+                "EWC holds the latents of a point rule: Gradient, StraightThrough or StBiSNN, not "
+                f"{type(self.rule).__name__}"
+            )
 
     def init(self, params: Weights, stream: Stream) -> EwcState:
         inner = self.rule.init(params, stream)

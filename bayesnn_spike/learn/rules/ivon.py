@@ -5,10 +5,19 @@
     f = mean_k noise_k g_k (h + d) ess                        estimate of the Hessian's diagonal
     a <- b1 a + (1 - b1) mean_k g_k
     h <- b2 h + (1 - b2) f + (1 - b2)^2 (h - f)^2 / (2 (h + d))
-    m <- m - lr (h0 + d0) (a / (1 - b1^t) + d (m - m0)) / (h + d)
+    m <- m - lr (h0 + d0) (a / (1 - b1^t) + d (m - m0)) / (h + b2^t e + d)
 
 g_k is the gradient at m + noise_k, noise_k ~ N(0, 1 / s). The third term of h keeps h + d positive.
-d0 is d of the first prior: under a stiff later one (d >> h0) the step then stays stable.
+d0 is d of the first prior. e is 0 until the posterior has become a prior, and then h0.
+
+How far a step goes. Where the mean loss has curvature A, a step multiplies the distance to the
+optimum by 1 - lr (h0 + d0) (A + d) / (h + b2^t e + d), momentum aside. At first that is
+1 - lr (A + d0); once h has found A it is 1 - lr (h0 + d0), for every A. A later task starts with
+h = 0, so that the posterior is the prior until there are data. Where the tasks before were stiff,
+d >> h0, and the step is as short as theirs was at their end. Where they were flat, d = d0: without
+e the step would be (h0 + d0) / d0 times as long as in a first task, and diverge if this task is
+stiff. With e it is never longer than lr (A + d). Where lr A itself is large, first tasks diverge
+too: `hessian` must then be nearer to A.
 """
 
 from dataclasses import dataclass
@@ -37,6 +46,7 @@ class IvonState(NamedTuple):
         hessian: h, the diagonal of the mean loss's Hessian.
         prior_means: m0.
         prior_precisions: s0.
+        damping: b2^t e, a float64 scalar: what h still lacks of h0 for steps to be short enough.
         count: int64 scalar.
     """
 
@@ -45,6 +55,7 @@ class IvonState(NamedTuple):
     hessian: Weights
     prior_means: Weights
     prior_precisions: Weights
+    damping: Tensor
     count: Tensor
 
 
@@ -108,6 +119,7 @@ class IVON:
             hessian=_filled(means, self.hessian),
             prior_means=_filled(means, 0.0),
             prior_precisions=_filled(means, self.prior_precision),
+            damping=_number(0.0),
             count=torch.zeros((), dtype=torch.int64),
         )
 
@@ -123,6 +135,7 @@ class IVON:
     def step(self, state: IvonState, draw: Draw, credit: Credit) -> IvonState:
         rho, count = self.temperature.rho, int(state.count)
         lr = as_schedule(self.lr)(count) * (self.hessian + rho * self.prior_precision)
+        damping = state.damping * self.beta2
         means, momentum, hessian = {}, {}, {}
         for n, m in state.means.items():
             g, h = credit.grads[n], state.hessian[n]
@@ -132,7 +145,7 @@ class IVON:
             keep = 1 - self.beta2
             hessian[n] = h + keep * (f - h) + (keep * (h - f)) ** 2 / (2 * (h + d))
             slope = a / (1 - self.beta1 ** (count + 1)) + d * (m - state.prior_means[n])
-            means[n] = m - lr * slope / (hessian[n] + d)
+            means[n] = m - lr * slope / (hessian[n] + float(damping) + d)
             momentum[n] = a
         return IvonState(
             means,
@@ -140,6 +153,7 @@ class IVON:
             hessian,
             state.prior_means,
             state.prior_precisions,
+            damping,
             state.count + 1,
         )
 
@@ -151,6 +165,7 @@ class IVON:
         return state._replace(
             momentum=_filled(state.means, 0.0),
             hessian=_filled(state.means, self.hessian),
+            damping=_number(0.0),
             count=torch.zeros((), dtype=torch.int64),
         )
 
@@ -159,7 +174,7 @@ class IVON:
 
         `self` is the rule of the task that ends: its temperature is part of the precision. The
         next task's rule counts its own examples. The Hessian starts at 0, so that the posterior is
-        the new prior until there are data.
+        the new prior until there are data; steps are damped as if it started at h0.
         """
         zeros = _filled(state.means, 0.0)
         return IvonState(
@@ -168,6 +183,7 @@ class IVON:
             hessian={n: v.clone() for n, v in zeros.items()},
             prior_means={n: m.clone() for n, m in state.means.items()},
             prior_precisions=self._precisions(state),
+            damping=_number(self.hessian),
             count=torch.zeros((), dtype=torch.int64),
         )
 
@@ -179,3 +195,7 @@ class IVON:
 
 def _filled(like: Weights, value: float) -> Weights:
     return {n: torch.full_like(v, value) for n, v in like.items()}
+
+
+def _number(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)

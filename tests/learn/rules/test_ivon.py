@@ -129,9 +129,11 @@ def test_consolidated_it_stays_put_without_data_and_shares_nothing() -> None:
     assert not bool(new.momentum["w"].any())
 
 
-def antithetic(rule: IVON, state: IvonState, curve: Tensor, centre: Tensor) -> IvonState:
-    """400 steps on L = sum_i a_i (w_i - c_i)^2 / 2 with noise +-sd, for which f = a exactly."""
-    for _ in range(400):
+def antithetic(
+    rule: IVON, state: IvonState, curve: Tensor, centre: Tensor, steps: int = 400
+) -> IvonState:
+    """Steps on L = sum_i a_i (w_i - c_i)^2 / 2 with noise +-sd, for which f = a exactly."""
+    for _ in range(steps):
         sd = rule.posterior(state).precisions["w"].rsqrt()
         noise = torch.stack([sd, -sd])
         grads = curve * (state.means["w"] + noise - centre)
@@ -158,6 +160,55 @@ def test_two_tasks_in_sequence_equal_joint_training() -> None:
     torch.testing.assert_close(found.means["w"], 50 * total * middle / (50 * total + 2))
     torch.testing.assert_close(found.means["w"], joint.means["w"])
     torch.testing.assert_close(found.precisions["w"], joint.precisions["w"])
+
+
+def test_a_stiff_second_task_in_sequence_equals_joint_training() -> None:
+    """Linear-Gaussian, curvatures of 0 to 400 in either order; default decays of the mean."""
+    curves = torch.tensor([[0.0, 400.0, 1.0], [400.0, 0.0, 90.0]], dtype=torch.float64)
+    centres = torch.tensor([[1.0, -2.0, 0.5], [-1.0, 0.0, 3.0]], dtype=torch.float64)
+    first, second = (IVON(Temperature(n), lr=0.5, beta2=0.9, initial=Given()) for n in (40, 10))
+    state = antithetic(first, first.init(START, Stream(0)), curves[0], centres[0], 2000)
+    state = antithetic(second, first.consolidate(state), curves[1], centres[1], 2000)
+    found = second.posterior(state)
+    total = 40 * curves[0] + 10 * curves[1]
+    middle = (40 * curves[0] * centres[0] + 10 * curves[1] * centres[1]) / (total + 1)
+    torch.testing.assert_close(found.precisions["w"], total + 1)
+    torch.testing.assert_close(found.means["w"], middle)
+
+
+@pytest.mark.parametrize("flat", [0.0, 0.01, 1.0, 100.0])
+@pytest.mark.parametrize("stiff", [0.1, 1.0, 10.0, 100.0, 1000.0])
+def test_the_first_step_after_consolidating_is_at_most_that_of_a_first_task(
+    flat: float, stiff: float
+) -> None:
+    """From distance 1, without momentum: lr A (h0 + d0) / (h + b2 h0 + d), and never over lr A."""
+    rule = IVON(Temperature(250), lr=0.1, beta1=0.0, initial=Given())
+    zero, one = (torch.full((1,), v, dtype=torch.float64) for v in (0.0, 1.0))
+    state = rule.init({"w": zero}, Stream(0))
+    state = rule.consolidate(state._replace(hessian={"w": one * flat}))
+    step = float(antithetic(rule, state, one * stiff, one, steps=1).means["w"])
+    d = flat + 1 / 250
+    h = 0.001 * stiff + (0.001 * stiff) ** 2 / (2 * d)
+    assert step == pytest.approx(0.1 * 0.104 * stiff / (h + 0.999 * 0.1 + d), rel=1e-12)
+    assert step <= 0.1 * stiff * 1.001
+
+
+def test_a_task_that_the_one_before_said_nothing_of_is_learned_as_a_first_one() -> None:
+    """Settings as they come, noisy steps, 50 weights of curvature 10: as without a task before.
+
+    With h = 0 alone in the step, single weights went 796 away and stayed there.
+    """
+    rule = IVON(Temperature(250), initial=Given())
+    zeros = torch.zeros(50, dtype=torch.float64)
+    fresh = rule.init({"w": zeros}, Stream(0))
+    flat = rule.consolidate(fresh._replace(hessian={"w": zeros}))
+    assert torch.equal(flat.prior_precisions["w"], fresh.prior_precisions["w"])
+    steep = Problem(50, lambda w: 5 * (w - 1).square().sum(-1))
+    best = 10 / (10 + 1 / 250)
+    for start in (fresh, flat):
+        far = torch.stack([s.means["w"] for s in run(rule, start, 600, steep)]) - best
+        assert float(far.abs().max()) < 2
+        assert float(far[200:].square().mean().sqrt()) < 0.02
 
 
 @pytest.mark.parametrize(
