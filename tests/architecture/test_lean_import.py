@@ -13,7 +13,7 @@ import bayesnn_spike
 from tests.architecture.scan import ROOT
 
 OPTIONAL = {
-    *("arviz", "beartype", "gpytorch", "h5py", "matplotlib", "netcal", "numba", "pandas"),
+    *("PIL", "arviz", "beartype", "gpytorch", "h5py", "matplotlib", "netcal", "numba", "pandas"),
     *("plotly", "pydantic", "pyro", "rich", "scipy", "sklearn", "tonic", "torchaudio"),
     *("torchvision", "triton", "typer", "xarray", "yaml"),
 }

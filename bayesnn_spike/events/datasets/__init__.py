@@ -5,7 +5,8 @@
 
 Splits are `train`, `val`, `calib` and `test`. Where a data set has an official test set, `test` is
 that set, and the rest is cut 0.8 / 0.1 / 0.1; else the whole is cut 0.6 / 0.1 / 0.1 / 0.2. The
-two-moons and image data sets have sizes instead of shares.
+two-moons and image data sets have sizes instead of shares. `load_still` has the same images without
+spikes, and CIFAR; `image_folder` reads ImageNet.
 """
 
 import difflib
@@ -20,9 +21,19 @@ from bayesnn_spike.events.datasets.dataset import SpikeDataset as SpikeDataset
 from bayesnn_spike.events.datasets.digits import load_digits_saccade
 from bayesnn_spike.events.datasets.dvs128 import load_cifar10_dvs, load_mnist_dvs
 from bayesnn_spike.events.datasets.dvs_gesture import load_dvs_gesture
+from bayesnn_spike.events.datasets.image_augment import Augment as Augment
+from bayesnn_spike.events.datasets.image_batch import Scale as Scale
+from bayesnn_spike.events.datasets.image_batch import batches as batches
+from bayesnn_spike.events.datasets.image_download import download_still as download_still
+from bayesnn_spike.events.datasets.image_folder import ImageFolder as ImageFolder
+from bayesnn_spike.events.datasets.image_folder import RandomCrop as RandomCrop
+from bayesnn_spike.events.datasets.image_folder import image_folder as image_folder
 from bayesnn_spike.events.datasets.images import load_images
 from bayesnn_spike.events.datasets.nmnist import load_nmnist
 from bayesnn_spike.events.datasets.shd import load_shd
+from bayesnn_spike.events.datasets.still import ImageSet as ImageSet
+from bayesnn_spike.events.datasets.still import load_still as load_still
+from bayesnn_spike.events.datasets.still import still_names as still_names
 from bayesnn_spike.events.datasets.two_moons import load_two_moons
 from bayesnn_spike.events.errors import EventError, EventFileError
 from bayesnn_spike.events.ledger import SplitError

@@ -19,7 +19,8 @@ from bayesnn_spike.encoding import rate_rows
 from bayesnn_spike.events.datasets._folder import require_file, require_root
 from bayesnn_spike.events.datasets.dataset import DataSetError, SpikeDataset, content_digest
 from bayesnn_spike.events.datasets.idx import read_idx
-from bayesnn_spike.events.splits import Split, stratified
+from bayesnn_spike.events.datasets.official import Official, choose
+from bayesnn_spike.events.splits import Split
 from bayesnn_spike.rng import Stream
 
 _GARMENTS = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
@@ -60,43 +61,53 @@ def load_images(
             than there are.
         EventFileError: a file is damaged.
     """
-    classes, origin = _SOURCES[name]
-    advice = f"Download the four idx files from {origin} into that folder and give it as root."
-    folder = require_root(name, root, advice)
-    read = partial(_read_pair, name, folder, advice=advice)
-    parts = {"train": read("train"), "test": read("t10k")}
-    digest = sha256()
-    for images, labels in parts.values():
-        digest.update(images)
-        digest.update(labels)
-    source = f"{name}:{digest.hexdigest()}"
-
+    found = read_official(name, root)
+    source = found.fingerprint
     wanted = {"train": train_size, "val": val_size, "calib": calib_size}
-    dev = _choose(name, parts["train"][1], wanted, source, seed)
-    tests = {"test": len(parts["test"][1]) if test_size is None else test_size}
-    test = _choose(name, parts["test"][1], tests, source, seed)
-    offset = len(parts["train"][1])
+    offset = found.n_train
+    dev = choose(name, found.labels[:offset], wanted, source, seed)
+    tests = {"test": len(found.labels) - offset if test_size is None else test_size}
+    test = choose(name, found.labels[offset:], tests, source, seed)
     chosen = {**dev, **{key: rows + offset for key, rows in test.items()}}
 
-    images = np.concatenate([parts["train"][0], parts["test"][0]])
-    labels = torch.from_numpy(np.concatenate([parts["train"][1], parts["test"][1]]).astype("int64"))
     examples = np.concatenate(list(chosen.values()))
-    spikes = _draw(images, examples, bins, Stream(seed).child(name, "spikes"))
+    spikes = _draw(found.images, examples, bins, Stream(seed).child(name, "spikes"))
     ends = np.cumsum([len(rows) for rows in chosen.values()])
     splits = {
         key: Split(source, key, np.arange(end - len(rows), end), rows)
         for (key, rows), end in zip(chosen.items(), ends, strict=True)
     }
-    picked = labels[torch.from_numpy(examples)]
+    picked = torch.from_numpy(found.labels[examples].astype(np.int64))
     info = {
-        "source": str(folder),
+        "source": str(found.folder),
         "fingerprint": source,
         "bins": bins,
         "encoding": "rate: one Bernoulli spike per pixel and step, drawn once",
         "seed": seed,
         "digest": content_digest(spikes, picked),
     }
-    return SpikeDataset(name, spikes, picked, classes, splits, info)
+    return SpikeDataset(name, spikes, picked, found.classes, splits, info)
+
+
+def read_official(name: str, root: Path | str | None) -> Official:
+    """Read the four idx files of `mnist` or `fashion-mnist`; `root` as of `load_images`.
+
+    Raises:
+        DataSetError: a file is missing, or the files do not fit together.
+        EventFileError: a file is damaged.
+    """
+    classes, origin = _SOURCES[name]
+    advice = f"Download the four idx files from {origin} into that folder and give it as root."
+    folder = require_root(name, root, advice)
+    read = partial(_read_pair, name, folder, advice=advice)
+    parts = (read("train"), read("t10k"))
+    digest = sha256()
+    for part in parts:
+        for array in part:
+            digest.update(array)
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    fingerprint = f"{name}:{digest.hexdigest()}"
+    return Official(images, labels, len(parts[0][1]), classes, fingerprint, folder)
 
 
 def _read_pair(name: str, folder: Path, stem: str, *, advice: str) -> tuple[np.ndarray, np.ndarray]:
@@ -113,22 +124,6 @@ def _read_pair(name: str, folder: Path, stem: str, *, advice: str) -> tuple[np.n
             f"up to {labels.max(initial=0)}; wanted [n, 28, 28] and n labels 0..9"
         )
     return images, labels
-
-
-def _choose(
-    name: str, labels: np.ndarray, sizes: dict[str, int], source: str, seed: int
-) -> dict[str, np.ndarray]:
-    """Return stratified, disjoint rows of the given sizes."""
-    if min(sizes.values()) < 0 or sum(sizes.values()) > len(labels):
-        raise DataSetError(
-            f"{name}: asked for {sizes}, but there are {len(labels)} official images to take "
-            "them from; ask for fewer"
-        )
-    shares = {key: size / len(labels) for key, size in sizes.items() if size}
-    if not shares:
-        return {}
-    splits = stratified(labels, shares, dataset=source, seed=seed)
-    return {key: split.indices for key, split in splits.items()}
 
 
 def _draw(images: np.ndarray, examples: np.ndarray, bins: int, stream: Stream) -> torch.Tensor:
