@@ -21,7 +21,7 @@ from tests.study.tiny import tree
 COMMANDS = (
     *("", "study", "study run", "study search", "study report"),
     *("continual run", "continual search"),
-    *("data", "data list", "data info", "data check", "predict", "doctor"),
+    *("data", "data list", "data info", "data check", "predict", "energy", "doctor"),
 )
 
 OPS = {case.op for case in CASES.values()}
@@ -94,6 +94,7 @@ def test_the_script_is_installed() -> None:
         ["study", "run", ".", "--seeds", "0"],
         ["study", "run", ".", "--sedes", "3"],
         ["predict", "nowhere.safetensors", "--data", "."],
+        ["energy", "nowhere.safetensors", "--data", "."],
         ["data", "check", "nowhere"],
     ],
 )

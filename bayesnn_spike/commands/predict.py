@@ -86,26 +86,19 @@ def predict(
 
       bayesnn-spike predict model.safetensors --data Test/ --draws 100 --json answers.json
     """
-    from bayesnn_spike.events.readers import Sensor
     from bayesnn_spike.export import load_artifact
     from bayesnn_spike.study.progress import busy
 
-    size = None
-    if sensor is not None:
-        width, _, height = sensor.partition("x")
-        if not (width.isdigit() and height.isdigit()):
-            fail(f"--sensor {sensor}: write it as WIDTHxHEIGHT, e.g. 34x34", code=USAGE)
-        size = Sensor(int(width), int(height))
+    given = given_sensor(sensor)
     network, posterior, meta = load_artifact(artifact)
-    if size is None:
-        size = _trained_sensor(meta, data)
+    size = trained_sensor(meta, data) if given is None else given
     with busy(f"{data}: classifying"):
         answers = list(_answers(network, posterior, meta, data, draws, seed, size))
     if not answers:
         fail(f"{data}: no recordings in there", code=FAILED)
     scores = _scores(answers)
     if json_out is not None:
-        _write(json_out, artifact, meta, _members(posterior, draws), seed, answers, scores)
+        _write(json_out, artifact, meta, members_of(posterior, draws), seed, answers, scores)
     _print(meta, answers, scores, limit)
 
 
@@ -125,13 +118,13 @@ def _answers(
     pooling = POOLINGS[settings.get("predict", {}).get("pooling", "softmax_of_rate")]
     burn_in = settings.get("credit", {}).get("burn_in", 0)
     for batch in _batches(iterate(data, sensor=sensor)):
-        spikes = torch.stack([_encoded(item, meta) for item in batch], dim=1)
+        spikes = torch.stack([encoded(item, meta) for item in batch], dim=1)
         answer = ask(
             network,
             posterior,
             spikes,
             stream=Stream(seed).child("predict"),
-            how=Committee(_members(posterior, draws)),
+            how=Committee(members_of(posterior, draws)),
             pooling=pooling,
             burn_in=burn_in,
         )
@@ -148,8 +141,20 @@ def _answers(
             yield Answer(item.name, label, probabilities, total, aleatoric, epistemic)
 
 
-def _encoded(item: Any, meta: Any) -> Any:
-    """Spikes of one recording; an error names it."""
+def given_sensor(sensor: str | None) -> Any:
+    """Return the size that `--sensor WxH` names, or None."""
+    from bayesnn_spike.events.readers import Sensor
+
+    if sensor is None:
+        return None
+    width, _, height = sensor.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        fail(f"--sensor {sensor}: write it as WIDTHxHEIGHT, e.g. 34x34", code=USAGE)
+    return Sensor(int(width), int(height))
+
+
+def encoded(item: Any, meta: Any) -> Any:
+    """Return the spikes of one recording; an error names it."""
     from bayesnn_spike.events import EventError
     from bayesnn_spike.export.encode import encode_recording
 
@@ -159,8 +164,8 @@ def _encoded(item: Any, meta: Any) -> Any:
         raise EventError(f"{item.name}: {error}") from error
 
 
-def _trained_sensor(meta: Any, data: Path) -> Any:
-    """The sensor of the training data, for formats that do not say theirs; else None."""
+def trained_sensor(meta: Any, data: Path) -> Any:
+    """Return the sensor of the training data, for formats that do not say theirs; else None."""
     from bayesnn_spike.events.readers import Sensor
 
     scaled = meta.encoding.get("grid") is not None or meta.encoding.get("crop") is not None
@@ -185,7 +190,7 @@ def class_index(label: str | None, classes: Sequence[str]) -> int | None:
     return number if 0 <= number < len(classes) else None
 
 
-def _members(posterior: Any, draws: int) -> int:
+def members_of(posterior: Any, draws: int) -> int:
     """Return how many networks to ask: a point is one, an ensemble its members."""
     from bayesnn_spike.posterior import Empirical, Point
 

@@ -6,6 +6,7 @@ They are drawn on the Agg canvas and never touch pyplot, its windows or its glob
 from bayesnn_spike.report.figures.continual import accuracy_matrices as accuracy_matrices
 from bayesnn_spike.report.figures.curves import Curve as Curve
 from bayesnn_spike.report.figures.curves import committee_curve as committee_curve
+from bayesnn_spike.report.figures.energy import energy_figure as energy_figure
 from bayesnn_spike.report.figures.estimators import EstimatorLine as EstimatorLine
 from bayesnn_spike.report.figures.estimators import estimator_figure as estimator_figure
 from bayesnn_spike.report.figures.plane import PlaneMap as PlaneMap
