@@ -51,7 +51,8 @@ def main(order: str) -> int:
 
     asked = json.loads(order)
     torch.set_num_threads(asked["threads"])
-    groups = BENCHES[asked["bench"]].groups(cases_of(asked["quick"]).values(), "cpu")
+    cases = cases_of(asked["quick"], asked["bench"])
+    groups = BENCHES[asked["bench"]].groups(cases.values(), "cpu")
     group = next(g for g in groups if (g.case, g.k) == (asked["case"], asked["k"]))
     return peak_bytes(group.build(asked["who"]).run)
 

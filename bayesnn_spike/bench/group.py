@@ -30,7 +30,7 @@ class Group:
     """A job.
 
     Attributes:
-        bench: draw, synapse, fire, forward, train or scaling.
+        bench: draw, synapse, fire, forward, train, stdb or scaling.
         case: the name of the case.
         k: weight draws.
         who: who does it, in the order of the table.

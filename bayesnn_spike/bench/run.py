@@ -87,7 +87,7 @@ def _run(
 
 def _groups(settings: Settings) -> Iterator[Group]:
     for name in settings.benches:
-        yield from BENCHES[name].groups(settings.chosen(), settings.device)
+        yield from BENCHES[name].groups(settings.chosen(name), settings.device)
 
 
 def _run_group(

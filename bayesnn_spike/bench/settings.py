@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from bayesnn_spike.bench import draw, fire, forward, scaling, synapse, train
-from bayesnn_spike.bench.cases import FULL, QUICK, Case
+from bayesnn_spike.bench import draw, fire, forward, scaling, stdb, synapse, train
+from bayesnn_spike.bench.cases import FULL, QUICK
 from bayesnn_spike.bench.errors import BenchError
 from bayesnn_spike.bench.who import ENGINE, EVERYONE, absence
 from bayesnn_spike.export.values import unknown
 from bayesnn_spike.ops._threads import threads_of
 
-BENCHES = {"draw": draw, "synapse": synapse, "fire": fire, "forward": forward, "train": train}
+BENCHES: Mapping[str, Any] = {
+    "draw": draw,
+    "synapse": synapse,
+    "fire": fire,
+    "forward": forward,
+    "train": train,
+    "stdb": stdb,
+}
 ALL, SCALING = "all", "scaling"
 DEVICES = ("cpu", "cuda")
 
@@ -46,10 +53,10 @@ class Settings:
     budget: float
     longest: float
 
-    def chosen(self) -> list[Case]:
-        """Return the cases."""
-        known = cases_of(self.quick)
-        return [known[name] for name in self.cases]
+    def chosen(self, bench: str) -> list[Any]:
+        """Return the cases of a bench."""
+        known = cases_of(self.quick, bench)
+        return [known[name] for name in self.cases if name in known]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a reader of the result has to know."""
@@ -62,8 +69,10 @@ class Settings:
         }
 
 
-def cases_of(quick: bool) -> Mapping[str, Case]:
-    """Return the cases of a size, by name."""
+def cases_of(quick: bool, bench: str) -> Mapping[str, Any]:
+    """Return the cases of a size and a bench, by name: `stdb` has a network of its own."""
+    if bench == "stdb":
+        return stdb.QUICK if quick else stdb.FULL
     return QUICK if quick else FULL
 
 
@@ -82,7 +91,7 @@ def choose(
     """Check what was asked for and fill in the rest.
 
     Args:
-        bench: one of `BENCHES`, "scaling" or "all" (the five).
+        bench: one of `BENCHES`, "scaling" or "all" (the six).
         cases: names; empty means all.
         who: names; empty means everyone who is here.
         sweeps: run the sweeps as well.
@@ -99,7 +108,8 @@ def choose(
     """
     if bench not in (*BENCHES, SCALING, ALL):
         raise BenchError(unknown(bench, (*BENCHES, SCALING, ALL), what="bench"))
-    known = cases_of(quick)
+    asked = tuple(BENCHES) if bench == ALL else (bench,)
+    known = {name: case for one in asked for name, case in cases_of(quick, one).items()}
     for name in cases:
         if name not in known:
             raise BenchError(unknown(name, known, what="case"))

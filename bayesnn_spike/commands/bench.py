@@ -32,7 +32,7 @@ def bench(
         str,
         typer.Argument(
             metavar="BENCH",
-            help="draw, synapse, fire, forward, train, scaling, or all (the first five).",
+            help="draw, synapse, fire, forward, train, stdb, scaling, or all (the first six).",
         ),
     ] = "all",
     path: Annotated[
@@ -45,7 +45,9 @@ def bench(
     ] = None,
     case: Annotated[
         list[str] | None,
-        typer.Option(help="nmnist-mlp, gesture-conv or wide; may be repeated. [default: all]"),
+        typer.Option(
+            help="nmnist-mlp, gesture-conv, wide, digits-stdb; may be repeated. [default: all]"
+        ),
     ] = None,
     who: Annotated[
         list[str] | None,

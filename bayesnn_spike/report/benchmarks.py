@@ -15,6 +15,7 @@ TITLES = {
     "fire": "Neurons: one layer over all steps",
     "forward": "Sampled forward: draws, synapses and neurons of K networks",
     "train": "Training: one step",
+    "stdb": "Hybrid training: one step by spike times, images shown at every step",
     "scaling": "Scaling: the sampled forward of a network with one hidden layer",
 }
 CAPTION = (

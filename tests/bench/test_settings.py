@@ -2,6 +2,7 @@
 
 import pytest
 
+from bayesnn_spike.bench import stdb
 from bayesnn_spike.bench.cases import FULL, QUICK
 from bayesnn_spike.bench.errors import BenchError
 from bayesnn_spike.bench.settings import BENCHES, choose
@@ -9,18 +10,21 @@ from bayesnn_spike.bench.settings import BENCHES, choose
 
 def test_by_default_everything_is_timed() -> None:
     settings = choose()
-    assert settings.benches == tuple(BENCHES) == ("draw", "synapse", "fire", "forward", "train")
-    assert settings.cases == tuple(FULL)
+    six = ("draw", "synapse", "fire", "forward", "train", "stdb")
+    assert settings.benches == tuple(BENCHES) == six
+    assert settings.cases == (*FULL, "digits-stdb")
     assert {"cpu", "reference", "snntorch", "torch-gemm"} <= set(settings.who)
     assert "triton" not in settings.who
     assert not settings.scaling
     assert settings.budget == 3.0
-    assert settings.chosen() == list(FULL.values())
+    assert settings.chosen("fire") == list(FULL.values())
+    assert settings.chosen("stdb") == list(stdb.FULL.values())
 
 
 def test_quick_is_small_and_short() -> None:
     settings = choose(quick=True)
-    assert settings.chosen() == list(QUICK.values())
+    assert settings.chosen("fire") == list(QUICK.values())
+    assert settings.chosen("stdb") == list(stdb.QUICK.values())
     assert settings.budget == 0.02
     assert choose(quick=True, budget=1.5).budget == 1.5
     assert settings.as_dict()["quick"] is True
@@ -49,6 +53,7 @@ def test_the_sweeps_can_come_alone_or_on_top() -> None:
         ({"bench": "draw", "who": ["snntorch"]}, "snntorch takes no part in the bench draw"),
         ({"bench": "scaling", "who": ["snntorch"]}, "no part in the bench scaling; there are: cpu"),
         ({"bench": "scaling", "cases": ["wide"]}, "network of its own: leave --case out"),
+        ({"bench": "stdb", "cases": ["wide"]}, "unknown case 'wide'.*digits-stdb"),
         ({"device": "gpu"}, "unknown device 'gpu'.*cuda"),
         ({"device": "cuda"}, "torch finds no CUDA device"),
     ],

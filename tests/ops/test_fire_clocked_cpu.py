@@ -161,21 +161,6 @@ def test_maps_that_lie_channels_last_stay_so(time_dim: int) -> None:
     assert last.membrane.permute(0, 2, 3, 1).is_contiguous()
 
 
-@pytest.mark.parametrize("time_dim", [0, 1, 2])
-def test_a_current_that_is_the_same_at_every_step_is_not_copied(time_dim: int) -> None:
-    step = cases.normal(3, 50, dtype=torch.float32)
-    sizes = [3, 50]
-    sizes.insert(time_dim, 9)
-
-    def same() -> tuple[Tensor, ...]:
-        x = step.clone().requires_grad_()
-        spikes, last = run(x.unsqueeze(time_dim).expand(sizes), time_dim=time_dim)
-        g = cases.normal(*sizes, seed=2, dtype=torch.float32)
-        return spikes, last.membrane, *torch.autograd.grad(spikes, x, g)
-
-    assert_close(same, error=1e-5)
-
-
 def test_threads_and_blocks_change_nothing(three_threads: None) -> None:
     x, state = cases.normal(3, 11, 2500, dtype=torch.float32), None
     for surrogate in (SpikeTime(), LinearRatio()):

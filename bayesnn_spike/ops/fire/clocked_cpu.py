@@ -27,6 +27,8 @@ from bayesnn_spike.ops.fire.spike_time import Delayed, Order, RatioSurrogate, Sp
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison
 
 _F32 = np.float32
+# Nodes of autograd that show the same numbers, all of them and in their order.
+_VIEWS = {"ExpandBackward0", "ViewBackward0", "UnsqueezeBackward0", "SqueezeBackward1"}
 
 
 class _Options(NamedTuple):
@@ -38,6 +40,7 @@ class _Options(NamedTuple):
         save: NOTHING, BITS or FLOATS.
         learned: the threshold or the leak wants a gradient.
         surrogate: SpikeTime or LinearRatio.
+        steps: T; the current may have one step for all of them.
     """
 
     tie: np.float32
@@ -45,12 +48,14 @@ class _Options(NamedTuple):
     save: int
     learned: bool
     surrogate: RatioSurrogate
+    steps: int
 
 
 class _Clocked(torch.autograd.Function):
     """current `[L, T, R]`, membrane and clock `[L, R]`, threshold and leak `[L, R]` or `[1, 1]`.
 
-    Returns spikes, the last membrane, the last clock and what is saved.
+    A current `[1, 1, R]` is that of every step. Returns spikes, the last membrane, the last clock
+    and what is saved.
     """
 
     @staticmethod
@@ -103,6 +108,8 @@ def clocked_fire(
     step = [axis - (axis > axes[time]) for axis in axes if axis != axes[time]]
     moved = current.permute(axes)
     lead, steps, rest = _lanes.split(moved, time)
+    flat = _one_step(current, moved) if time == 0 and moved.stride(0) == 0 else None
+    flat = moved.reshape(lead, steps, rest) if flat is None else flat.view(1, 1, rest)
 
     def of_a_step(values: Tensor) -> Tensor:
         strides = zip(values.shape, values.stride(), strict=True)
@@ -121,9 +128,10 @@ def clocked_fire(
         (BITS if fixed else FLOATS) if differentiable else NOTHING,
         learned,
         surrogate,
+        steps,
     )
     spikes, last, clock, _ = (_Clocked.apply if differentiable else _run)(
-        moved.reshape(lead, steps, rest),
+        flat,
         membrane.permute(step).reshape(lead, rest),
         of_a_step(clock),
         of_a_step(v_threshold),
@@ -154,6 +162,24 @@ def memory_order(tensor: Tensor, time_dim: int) -> list[int]:
     return axes if dense.permute(order).is_contiguous() else list(range(tensor.ndim))
 
 
+def _one_step(current: Tensor, moved: Tensor) -> Tensor | None:
+    """Return, flat in memory, what a current shows at every step; None where that is not plain.
+
+    Its gradient is then made in one piece, in place of T pieces that autograd adds up. Nothing but
+    views may lie in between, and nobody may wait for the gradient of the pieces.
+    """
+    base, node = current._base, current.grad_fn
+    if base is None or base.grad_fn is None or current.retains_grad or current._backward_hooks:
+        return None
+    while node is not None and node is not base.grad_fn:
+        if node.name() not in _VIEWS:
+            return None
+        node = node.next_functions[0][0]
+    flat = base.permute(sorted(range(base.ndim), key=lambda axis: (-base.stride(axis), axis)))
+    whole = base.numel() * len(moved) == moved.numel() and moved[0].is_contiguous()
+    return flat.view(-1) if node is not None and whole and flat.is_contiguous() else None
+
+
 def _run(
     current: Tensor,
     membrane: Tensor,
@@ -162,7 +188,7 @@ def _run(
     leak: Tensor,
     options: _Options,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    shape = current.shape
+    shape = (current.shape[0], options.steps, current.shape[2])
     spikes, v = torch.empty(shape), contiguous_copy(membrane)
     dt = contiguous_copy(clock.expand_as(membrane))
     if options.save == BITS:
@@ -198,7 +224,7 @@ def _run_backward(
     threshold: Tensor,
     leak: Tensor,
 ) -> tuple[Tensor, ...]:
-    one = (shape[0], shape[2])
+    one, steps = (shape[0], shape[2]), options.steps
     out = torch.empty(shape)
     a = torch.zeros(one) if last is None else contiguous_copy(last)
     learned = torch.zeros(2, *(one if options.learned else (0, 0)))
@@ -214,7 +240,7 @@ def _run_backward(
         options.tie,
         options.delayed,
         surrogate.scale_by_threshold,
-        _table(surrogate, clock, shape[1]) if timed else np.zeros(0, np.float32),
+        _table(surrogate, clock, steps) if timed else np.zeros(0, np.float32),
         _F32(0 if timed else surrogate.gamma),
         options.save,
         *floats_and_bits(saved),
@@ -223,8 +249,9 @@ def _run_backward(
         first.detach().contiguous().numpy(),
         learned[0].numpy(),
         learned[1].numpy(),
+        steps,
     )
-    _lanes.for_blocks(run, shape)
+    _lanes.for_blocks(run, (shape[0], steps, shape[2]))
     if not options.learned:
         return out, a
     # One number for all neurons gets the sum of theirs.

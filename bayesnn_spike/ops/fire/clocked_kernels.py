@@ -90,15 +90,18 @@ def _pack(spikes, t, steps, held, bits):
 @jit
 def clocked_backward(
     grad, a, clock, threshold, leak, tie, delayed, scaled, table, gamma, save, kept, bits, out,
-    learned, first, to_threshold, to_leak, block, start, stop,
+    learned, first, to_threshold, to_leak, steps, block, start, stop,
 ):  # fmt: skip
     """Fill `out`, the gradient of the current; a, the cotangent of v, is updated in place.
+
+    `out` has all steps, or one where the current has: then it is the sum over all steps.
 
     `table[dt]` is the slope of SpikeTime; an empty one stands for LinearRatio of height `gamma`.
     Where `learned`, `to_threshold` and `to_leak` `[L, R]` get the gradients of every neuron, and
     `first` is the membrane before the first step.
     """
-    blocks, steps = -(-a.shape[1] // block), out.shape[1]
+    blocks, once = -(-a.shape[1] // block), out.shape[1] < steps
+    space = np.empty((steps if once else 0, block), np.float32)
     one_v, one_leak = np.empty(block, np.float32), np.empty(block, np.float32)
     nothing, ones = np.zeros(block, np.float32), np.ones(block, np.float32)
     dt, before = np.empty(block, np.int32), np.empty(block, np.float32)
@@ -113,7 +116,7 @@ def clocked_backward(
             dt[r] = clock[0, 0] if clock.size == 1 else clock[lead, left + r]
         # The slopes, in the order of time, lie where the gradients will.
         for t in range(steps):
-            slope = out[lead, t, left:right]
+            slope = space[t, :n] if once else out[lead, t, left:right]
             if len(table) == 0:
                 _linear(kept[lead, t, left:right], vth, divisor, gamma, slope)
             elif save == BITS:
@@ -124,7 +127,7 @@ def clocked_backward(
         for back in range(steps):
             t = steps - 1 - back
             g = grad[lead, t, left:right] if grad.shape[1] else nothing[:n]
-            row = out[lead, t, left:right]
+            row = space[t, :n] if once else out[lead, t, left:right]
             if learned:
                 u = kept[lead, t, left:right]
                 _to_threshold(u, vth, tie, g, row, carried, to_threshold[lead, left:right])
@@ -140,6 +143,10 @@ def clocked_backward(
             if learned:
                 v = kept[lead, t, left:right] if delayed else before[:n]
                 _accumulate(row, v, to_leak[lead, left:right])
+        if once:
+            out[lead, 0, left:right] = space[steps - 1, :n]
+            for back in range(1, steps):
+                _add(space[steps - 1 - back, :n], out[lead, 0, left:right])
 
 
 @jit
@@ -211,3 +218,9 @@ def _after_reset(us, threshold, tie, v):
 def _accumulate(du, v, out):
     for r in range(len(du)):
         out[r] += du[r] * v[r]
+
+
+@jit
+def _add(row, out):
+    for r in range(len(row)):
+        out[r] += row[r]
