@@ -192,14 +192,18 @@ def learn_tasks(
         coreset: examples kept of each task, or None.
 
     Raises:
-        ValueError: no task, or as `fit`.
+        ValueError: no task, or as `fit`; (before the first task) nothing is left beside a coreset.
         TypeError: (before the first task) the method cannot carry a task's rule.
 
     Oracle: tests/learn/test_continual.py (sequential equals joint Bayes on linear losses).
     """
     require_positive(len(tasks), "the number of tasks")
-    for task in tasks:
-        method.rule(len(task.indices))  # what it refuses is refused before anything is trained
+    for number, task in enumerate(tasks):  # what is refused is refused before anything is trained
+        try:
+            learned = len(task.indices) if coreset is None else coreset.left(len(task.indices))
+        except ValueError as error:
+            raise ValueError(f"task {number}: {error}") from error
+        method.rule(learned)
     carried, kept = None, []
 
     def train(rule: Rule, state: Any, indices: np.ndarray, place: Stream) -> Any:

@@ -31,13 +31,22 @@ class Coreset:
     def __post_init__(self) -> None:
         require_positive(self.examples, "Coreset.examples")
 
+    def left(self, count: int) -> int:
+        """Return how many of a task's examples are learned.
+
+        Raises:
+            ValueError: none.
+        """
+        if self.examples >= count:
+            raise ValueError(f"a coreset of {self.examples} leaves nothing of {count}")
+        return count - self.examples
+
     def divide(self, indices: np.ndarray, stream: Stream) -> tuple[np.ndarray, np.ndarray]:
         """Return (what is learned, what is kept), both sorted.
 
         Raises:
             ValueError: nothing would be left to learn from.
         """
-        if self.examples >= len(indices):
-            raise ValueError(f"a coreset of {self.examples} leaves nothing of {len(indices)}")
+        self.left(len(indices))
         order = stream.numpy().permutation(len(indices))
         return np.sort(indices[order[self.examples :]]), np.sort(indices[order[: self.examples]])

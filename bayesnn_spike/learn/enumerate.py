@@ -2,7 +2,7 @@
 
 import torch
 
-from bayesnn_spike.learn.target import Target
+from bayesnn_spike.learn.target import Target, require_on_cpu
 from bayesnn_spike.posterior.exact import Exact
 from bayesnn_spike.posterior.flat import flatten
 from bayesnn_spike.posterior.table import count_of, log_products, weights_at
@@ -15,14 +15,15 @@ def enumerate_posterior(target: Target) -> tuple[Exact, float]:
     KL(q || p0) below -rho log Z (`free_energy_bound`), and only the posterior reaches it.
 
     The signs are cut out of the numbers 0 to 2^d - 1, and no more than `target.draws_at_once` of
-    the networks exist at a time. A million networks 3-4-2 on 50 examples of 10 steps take some 20 s
-    on one core; networks this narrow run faster as numbers than as bits.
+    the networks exist at a time. Networks this narrow run as numbers, which is faster than bits;
+    benchmarks/enumeration.md has what a million of them take.
 
     Raises:
-        ValueError: more than 20 weights, or a loss that is not finite.
+        ValueError: more than 20 weights, a loss that is not finite, or another device than the CPU.
 
     Oracle: tests/learn/test_enumerate.py.
     """
+    require_on_cpu(target, "enumeration runs")
     count = count_of(target.shapes)
     losses = torch.empty(count, dtype=torch.float64)
     for first in range(0, count, target.draws_at_once):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bayesnn_spike.checks import require_positive
+from bayesnn_spike.learn.binary import binary_shapes
 from bayesnn_spike.learn.credit import Draw, credit
 from bayesnn_spike.learn.temperature import Temperature
 from bayesnn_spike.nn.evaluating import evaluating
@@ -31,15 +32,17 @@ class Target:
     """The tempered posterior of a network's binary weights, up to its evidence.
 
     Args:
-        network: `forward(x [T, B, *in], state) -> (outputs, state)`; all parameters are binary.
+        network: `forward(x [*K, T, B, *in], state) -> (outputs, state)`; all parameters are binary.
         loss: maps (outputs, labels) to `[K]`, the mean over the batch.
         batch: all the data: spikes `[T, B, *in]` and labels `[B]`.
-        temperature: rho; its `examples` is B if all the data are in the batch.
+        temperature: rho; its `examples` is B, for L is the mean over these examples. A posterior as
+            sharp as that of N examples has the tempering B / N.
         prior: p0, logits by the network's names. None is fair coins.
         draws_at_once: networks that are run side by side; changes no result but by rounding.
 
     Raises:
-        ValueError: rho is 0 (there is no distribution), or the prior's names or shapes differ.
+        ValueError: rho is 0 (there is no distribution), the temperature counts other examples than
+            the batch has, the prior's names or shapes differ, or a parameter cannot be binary.
 
     Oracle: tests/learn/test_target.py (enumeration).
     """
@@ -54,19 +57,25 @@ class Target:
     def __post_init__(self) -> None:
         require_positive(self.temperature.rho, "rho")
         require_positive(self.draws_at_once, "draws_at_once")
-        if self.prior is not None and shapes_of(self.prior.logits) != self.shapes:
+        counted, examples = self.temperature.examples, len(self.batch.labels)
+        if counted != examples:
             raise ValueError(
-                f"the prior has {shapes_of(self.prior.logits)}, the network {self.shapes}"
+                f"the temperature is that of {counted} examples, the target has {examples}: pass "
+                f"examples={examples}; a posterior as sharp as that of {counted} examples has the "
+                f"tempering {self.temperature.tempering * examples / counted:g}"
             )
+        shapes = self.shapes  # refuses what cannot be binary
+        if self.prior is not None and shapes_of(self.prior.logits) != shapes:
+            raise ValueError(f"the prior has {shapes_of(self.prior.logits)}, the network {shapes}")
         if self.prior is not None:
             # Rows of all weights are laid out in the network's order, whatever the prior's is.
-            ordered = Bernoulli({name: self.prior.logits[name] for name in self.shapes})
+            ordered = Bernoulli({name: self.prior.logits[name] for name in shapes})
             object.__setattr__(self, "prior", ordered)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of one network's weights."""
-        return shapes_of(dict(self.network.named_parameters()))
+        return binary_shapes(self.network)
 
     @property
     def size(self) -> int:
@@ -146,3 +155,16 @@ class Target:
         likelihood = -torch.cat(losses).double() / rho
         slopes = {n: -torch.cat([g[n] for g in grads]) / rho for n in values}
         return self.log_prior(values) + likelihood, slopes
+
+
+def require_on_cpu(target: Target, what: str) -> None:
+    """Raise ValueError unless network, data and prior of a target are on the CPU."""
+    tensors = {"the network": [*target.network.parameters(), *target.network.buffers()]}
+    tensors["the batch"] = list(target.batch)
+    tensors["the prior"] = [] if target.prior is None else list(target.prior.logits.values())
+    for place, found in tensors.items():
+        devices = sorted({str(tensor.device) for tensor in found} - {"cpu"})
+        if devices:
+            raise ValueError(
+                f"{what} on the CPU only, {place} is on {devices[0]}: move it there with .cpu()"
+            )

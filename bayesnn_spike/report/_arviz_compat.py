@@ -5,12 +5,18 @@
 | groups are held by | `arviz.InferenceData` | `xarray.DataTree` |
 | smoothed weights | `arviz.psislw` | `arviz_stats.base.array_stats.psislw` |
 | LOO for `compare` | a Series, `elpd_loo`, `loo_i` | a dataclass, `elpd`, `elpd_i` |
+| ... is called | `ELPDData` | `ELPDData(kind="loo")`, from 1.3 `ELPDDataLOO` |
+| `compare` | no rounding | rounds unless told not to; `elpd_diff` has the other sign |
+| tail ESS | of the 5 % quantiles | wants them named |
+
+Releases are told apart by their version: 1.x answers `arviz.InferenceData` with another class.
 
 ArviZ 0.23 warns of 1.0 once a day and writes that day into the user's cache as it is imported. Here
 the warning is dropped, the warning filters are the caller's again afterwards, and the file goes
 into a folder that is deleted, so that a read-only home is no error.
 
-Oracle: tests/report/test_arviz_compat.py (the 1.x side against a stand-in with its signatures).
+Oracle: tests/report/test_arviz_compat.py (the 1.x side against a stand-in with the signatures of
+1.3.0).
 """
 
 import sys
@@ -18,6 +24,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any, final
 
@@ -52,7 +59,7 @@ def tree(groups: Mapping[str, Group], attrs: Mapping[str, Any]) -> Any:
         coords = {d: values for d, values in group.coords.items() if d in used}
         notes = dict(attrs) | ({"note": group.note} if group.note else {})
         made[name] = xarray.Dataset(dict(group.variables), coords=coords, attrs=notes)
-    if hasattr(arviz, "InferenceData"):
+    if _is_old(arviz):
         return arviz.InferenceData(**made)
     return xarray.DataTree.from_dict({f"/{name}": dataset for name, dataset in made.items()})
 
@@ -70,9 +77,13 @@ def r_hat(values: np.ndarray) -> float:
 
 
 def ess(values: np.ndarray, *, method: str) -> float:
-    """Return the effective sample size of `[chains, draws]`; method "bulk", "tail" or "mean"."""
+    """Return the effective sample size of `[chains, draws]`; method "bulk", "tail" or "mean".
+
+    That of the tails is the lesser one of the 5 % and the 95 % quantile's.
+    """
+    options = {"prob": (0.05, 0.95)} if method == "tail" else {}
     with _silent():
-        return float(_arviz().ess(values, method=method))
+        return float(_arviz().ess(values, method=method, **options))
 
 
 def psis(log_weights: np.ndarray, *, relative_efficiency: float) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +95,7 @@ def psis(log_weights: np.ndarray, *, relative_efficiency: float) -> tuple[np.nda
     """
     arviz = _arviz()
     with _silent():
-        if hasattr(arviz, "psislw"):
+        if _is_old(arviz):
             smoothed, k = arviz.psislw(log_weights, reff=relative_efficiency)
         else:
             base = _arviz_stats("base")
@@ -122,17 +133,19 @@ class Elpd:
 
 
 def compare(found: Mapping[str, Elpd]) -> list[dict[str, Any]]:
-    """Return ArviZ's comparison, best first: name, rank, elpd, p, elpd_diff, weight, se, dse.
+    """Return ArviZ's comparison, best first: name, rank, elpd, p, weight, se, dse.
 
-    Weights are those of stacking (Yao et al. 2018).
+    Weights are those of stacking (Yao et al. 2018); dse is the standard error of the difference to
+    the best.
     """
     arviz = _arviz()
-    make = _old_elpd if hasattr(arviz, "InferenceData") else _new_elpd
+    old = _is_old(arviz)
+    handed = {n: _old_elpd(arviz, one) if old else _new_elpd(one) for n, one in found.items()}
     with _silent():
-        table = arviz.compare({n: make(arviz, one) for n, one in found.items()}, method="stacking")
+        table = arviz.compare(handed, method="stacking", **({} if old else {"round_to": "none"}))
     suffix = "_loo" if "elpd_loo" in table.columns else ""
     names = {"elpd": f"elpd{suffix}", "p": f"p{suffix}"}
-    columns = ("rank", "elpd", "p", "elpd_diff", "weight", "se", "dse")
+    columns = ("rank", "elpd", "p", "weight", "se", "dse")
     return [
         {"name": name} | {column: float(row[names.get(column, column)]) for column in columns}
         for name, row in table.iterrows()
@@ -156,10 +169,13 @@ def _old_elpd(arviz: Any, one: Elpd) -> Any:
     return arviz.ELPDData(data=list(fields.values()), index=list(fields))
 
 
-def _new_elpd(_arviz: Any, one: Elpd) -> Any:
-    array = _xarray().DataArray
-    return _arviz_stats("utils").ELPDData(
-        kind="loo",
+def _new_elpd(one: Elpd) -> Any:
+    array, utils = _xarray().DataArray, _arviz_stats("utils")
+    if hasattr(utils, "ELPDDataLOO"):
+        make = utils.ELPDDataLOO
+    else:
+        make = partial(utils.ELPDData, kind="loo")  # 1.0 to 1.2
+    return make(
         elpd=one.elpd,
         se=one.se,
         p=one.p,
@@ -171,6 +187,10 @@ def _new_elpd(_arviz: Any, one: Elpd) -> Any:
         elpd_i=array(one.pointwise, dims="example"),
         pareto_k=array(one.pareto_k, dims="example"),
     )
+
+
+def _is_old(arviz: Any) -> bool:
+    return arviz.__version__.startswith("0.")
 
 
 def _arviz() -> Any:

@@ -56,16 +56,7 @@ def forward(
 
     The likelihood of an example is exp(-scored_steps * loss of it alone), so that the examples'
     sum over the tempering is `target.log_likelihood`. With fits, log_q is that of their mixture.
-
-    Raises:
-        ValueError: the temperature counts other examples than the batch has.
     """
-    examples = len(target.batch.labels)
-    if target.temperature.examples != examples:
-        raise ValueError(
-            f"the temperature is that of {target.temperature.examples} examples, the target has "
-            f"{examples}: the log likelihood of one example would not be defined"
-        )
     exact = [in_doubles(fit) for fit in fits]
     parts = []
     with evaluating(target.network):

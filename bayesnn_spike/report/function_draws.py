@@ -155,8 +155,7 @@ def draws_of_posterior(
         their draws together come.
 
     Raises:
-        ValueError: no posterior, one of real weights (the target's prior is over signs), or the
-            temperature counts other examples than the target has.
+        ValueError: no posterior, or one of real weights (the target's prior is over signs).
     """
     fits = list(posterior) if isinstance(posterior, Sequence) else [posterior]
     if not fits:

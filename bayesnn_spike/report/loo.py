@@ -160,7 +160,7 @@ def compare(rules: Mapping[str, FunctionDraws | Loo]) -> list[Rank]:
             elpd=row["elpd"],
             se=row["se"],
             p=row["p"],
-            difference=row["elpd_diff"],
+            difference=rows[0]["elpd"] - row["elpd"],
             difference_se=row["dse"],
             weight=row["weight"],
             worst_k=float(found[row["name"]].pareto_k.max()),

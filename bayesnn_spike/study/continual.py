@@ -24,15 +24,16 @@ from bayesnn_spike.study.continual_cell import (
     search_cell,
 )
 from bayesnn_spike.study.continual_config import ContinualConfig
+from bayesnn_spike.study.data import load_data
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.overrides import set_path
 from bayesnn_spike.study.record import versions
-from bayesnn_spike.study.resume import unfinished
+from bayesnn_spike.study.resume import require_same_data, unfinished
 from bayesnn_spike.study.scores import spread
 from bayesnn_spike.study.yaml_file import dump_yaml
 
-# 97.5 % quantiles of Student's t, by degrees of freedom.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+# 97.5 % quantiles of Student's t, by degrees of freedom, and that of the normal distribution.
+STUDENT, NORMAL = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262), 1.959964
 
 
 def run_continual_study(
@@ -58,7 +59,8 @@ def run_continual_study(
         The summary, see `summarise_continual`.
 
     Raises:
-        ConfigError: finished cells are there without `resume`, or were made with other settings.
+        ConfigError: finished cells are there without `resume`, or were made with other settings or
+            data than those that are left to run.
     """
     cells = continual_cells(config)
     _run_cells(cells, out, resume, root, on_cell)
@@ -161,10 +163,24 @@ def with_interval(values: Sequence[float]) -> dict[str, Any]:
     """Return mean, std, values and the 95 % Student interval of the mean (None for one value)."""
     entry = spread(values)
     entry["interval"] = None
-    if 2 <= len(values) <= len(STUDENT) + 1:
-        half = STUDENT[len(values) - 2] * entry["std"] / len(values) ** 0.5
+    if len(values) > 1:
+        half = _quantile(len(values) - 1) * entry["std"] / len(values) ** 0.5
         entry["interval"] = [entry["mean"] - half, entry["mean"] + half]
     return entry
+
+
+def _quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t; above 9 degrees of freedom to 1e-4.
+
+    Source: Abramowitz and Stegun 26.7.5, the expansion in 1 / degrees of freedom.
+    """
+    if freedom <= len(STUDENT):
+        return STUDENT[freedom - 1]
+    x = NORMAL
+    first = (x**3 + x) / 4
+    second = (5 * x**5 + 16 * x**3 + 3 * x) / 96
+    third = (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384
+    return x + first / freedom + second / freedom**2 + third / freedom**3
 
 
 def _method(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -241,6 +257,10 @@ def _run_cells(
 ) -> None:
     """Run those that are not finished."""
     todo = unfinished(cells, out, resume=resume)
+    if todo:
+        described = todo[0].settings["data"]
+        digest = load_data(described, root).info["digest"]
+        require_same_data(cells, out, data=described, digest=digest)
     _require_writable(out)
     for cell in todo:
         on_cell(cell.id)

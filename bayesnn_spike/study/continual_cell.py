@@ -102,7 +102,7 @@ def run_continual(cell: Cell, out: Path, root: Path | None = None) -> dict[str, 
 
     Raises:
         SplitReuseError: the test examples would be learned from.
-        ConfigError: a task of a class that the data have not, or without examples.
+        ConfigError: a task of a class that the data have not, or without examples beside a coreset.
     """
     torch.set_num_threads(1)  # sums then do not depend on the machine's number of cores
     settings = cell.settings
@@ -119,7 +119,7 @@ def run_continual(cell: Cell, out: Path, root: Path | None = None) -> dict[str, 
     if settings["method"]["carry"] == "joint":
         flat = tuple(c for task in tasks for c in task.classes)
         tasks = class_tasks(data.labels, train.indices, [flat])
-    kept = settings["method"]["coreset"]
+    coreset = _coreset(cell, tasks)
     loss = make_loss(settings, network)
     started, rows, frozen = time.perf_counter(), [], []
     for trained in learn_tasks(
@@ -134,7 +134,7 @@ def run_continual(cell: Cell, out: Path, root: Path | None = None) -> dict[str, 
         horizon=settings["credit"]["horizon"],
         burn_in=settings["credit"]["burn_in"],
         augment=augmentation(settings),
-        coreset=Coreset(kept) if kept else None,
+        coreset=coreset,
     ):
         answers = stream.child("predict", trained.task)
         rows.append(evaluate(data, asked, network, trained.posterior, settings, answers))
@@ -217,6 +217,20 @@ def _splits(data: SpikeDataset, settings: dict[str, Any]) -> tuple[Split, Split]
         for part in (parts.train, parts.test):
             checked_parts(part, None, named(data, settings["reserved"]))
     return parts.train, parts.test
+
+
+def _coreset(cell: Cell, tasks: Sequence[Task]) -> Coreset | None:
+    kept = cell.settings["method"]["coreset"]
+    if not kept:
+        return None
+    coreset = Coreset(kept)
+    for task in tasks:
+        try:
+            coreset.left(len(task.indices))
+        except ValueError as error:
+            where = f"methods.{cell.rule}.coreset: {error} examples of the task"
+            raise ConfigError(f"{where} {list(task.classes)}") from error
+    return coreset
 
 
 def _tasks(

@@ -1,7 +1,7 @@
 """From a configuration to its cells: one cell is one training, (data, fold, rule, seed).
 
 A cell carries everything that determines its result as one JSON-able tree, `settings`. Two cells
-with equal settings give equal numbers; resuming compares settings and nothing else.
+with equal settings give equal numbers; resuming compares settings, and the digest of the data.
 Oracle: tests/study/test_grid.py.
 """
 

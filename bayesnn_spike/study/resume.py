@@ -5,6 +5,7 @@ Oracle: tests/study/test_resume.py.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.grid import Cell, differences
@@ -49,3 +50,32 @@ def unfinished(cells: Sequence[Cell], out: Path, *, resume: bool) -> list[Cell]:
             f"folder (--out) or delete them. Of {cell.id}:\n  " + "\n  ".join(lines)
         )
     return left
+
+
+def require_same_data(
+    cells: Sequence[Cell], out: Path, *, data: dict[str, Any], digest: str
+) -> None:
+    """Refuse to run cells beside finished ones of the same data set that saw other spikes.
+
+    Settings name a data set; the digest knows what its files held.
+
+    Args:
+        cells: the study's cells, finished and not.
+        out: its output folder.
+        data: the `data` settings of a cell that is to be run.
+        digest: of what they load now.
+
+    Raises:
+        ConfigError: a finished cell has another digest.
+        StudyError: a record cannot be read.
+    """
+    for cell in cells:
+        if cell.settings["data"] != data:
+            continue
+        record = read_record(cell_folder(out, cell))
+        if record is not None and record["data_digest"] != digest:
+            raise ConfigError(
+                f"{out}: {cell.id} was trained on other data of this name (digest "
+                f"{record['data_digest'][:12]}, now {digest[:12]}); use another folder (--out), "
+                "delete the finished cells, or put the old data back"
+            )

@@ -21,7 +21,7 @@ from bayesnn_spike.study.errors import StudyError
 from bayesnn_spike.study.grid import Cell, cells
 from bayesnn_spike.study.pool import Failure, cores, run_cells
 from bayesnn_spike.study.progress import Progress, busy
-from bayesnn_spike.study.resume import unfinished
+from bayesnn_spike.study.resume import require_same_data, unfinished
 from bayesnn_spike.study.summary import summarise, write_summary
 from bayesnn_spike.study.yaml_file import dump_yaml, read_yaml
 
@@ -64,14 +64,16 @@ def run_study(
         quiet: show no progress.
 
     Raises:
-        ConfigError: finished cells are there without `resume`, or were made with other settings.
+        ConfigError: finished cells are there without `resume`, or were made with other settings or
+            data than those that are left to run.
         DataSetError, DescriptionError: data are missing, or the network does not fit them;
             nothing was run then.
         KeyboardInterrupt: finished cells are complete on disk.
     """
-    left = unfinished(cells(config), out, resume=resume)
+    asked = cells(config)
+    left = unfinished(asked, out, resume=resume)
     with busy(f"{config.study}: loading the data", quiet=quiet):
-        prepare(left, root)
+        prepare(left, root, asked=asked, out=out)
     write_config(config, out)
     work = Work(out, root, config.predict.batch_size, config.plane)
     failures = run_cells(
@@ -88,13 +90,19 @@ def run_study(
     return Outcome(summary, failures, len(left))
 
 
-def prepare(left: Sequence[Cell], root: Path | None) -> None:
+def prepare(left: Sequence[Cell], root: Path | None, *, asked: Sequence[Cell], out: Path) -> None:
     """Load and divide every data set and build every network once, before anything trains.
 
     What is missing or does not fit shows now. It also fills the cache that the workers read.
 
+    Args:
+        left: the cells to run.
+        root: folder of the data sets, or None.
+        asked: all cells of the study; those that are finished must have seen the same data.
+        out: its output folder.
+
     Raises:
-        DataSetError, ConfigError, SplitReuseError: as `load_data` and `divide`.
+        DataSetError, ConfigError, SplitReuseError: as `load_data`, `require_same_data`, `divide`.
         DescriptionError: the network does not fit the data.
     """
     seen = set()
@@ -102,7 +110,9 @@ def prepare(left: Sequence[Cell], root: Path | None) -> None:
         key = (cell.data, cell.fold, cell.rule)
         if key not in seen:
             seen.add(key)
-            data = load_data(cell.settings["data"], root)
+            described = cell.settings["data"]
+            data = load_data(described, root)
+            require_same_data(asked, out, data=described, digest=data.info["digest"])
             divide(data, cell.settings)
             shape = tuple(data.spikes.shape[2:])
             make_network(cell.settings, shape=shape, classes=len(data.classes))

@@ -70,9 +70,10 @@ def search_study(
     if config.search is None:
         raise ConfigError("the study has no search block, so there is nothing to search")
     tried = trials(config)
-    left = unfinished([c for trial in tried for c in trial.cells], out, resume=resume)
+    asked = [c for trial in tried for c in trial.cells]
+    left = unfinished(asked, out, resume=resume)
     with busy(f"{config.study} search: loading the data", quiet=quiet):
-        prepare(left, root)
+        prepare(left, root, asked=asked, out=out)
     write_config(config, out)
     failures = run_cells(
         left,

@@ -8,9 +8,10 @@ currents. Gradients flow to the mean alone. They are for training: members at te
     local:    I = mu x + sqrt((1 - mu^2) x^2) o eps       eps normal per example and unit
 
 Flipout keeps the mean and the covariance of the currents of each example, with one draw w shared
-by the batch (Wen et al. 2018). Local reparameterisation replaces the law of the current by
-a normal of the same mean and variance (Kingma et al. 2015; Peters and Welling 2018 for binary
-weights). Oracle: tests/weights/test_perturbed.py.
+by the batch (Wen et al. 2018, for symmetric noise). It keeps no more: w - mu has the third moment
+-2 mu (1 - mu^2), and a random sign takes that away. Local reparameterisation replaces the law of
+the current by a normal of the same mean and variance (Kingma et al. 2015; Peters and Welling 2018
+for binary weights). Oracle: tests/weights/test_perturbed.py.
 """
 
 from abc import abstractmethod

@@ -111,6 +111,18 @@ def test_a_coreset_counts_no_example_twice() -> None:
     assert sizes == [8, 28, 40]
 
 
+def test_a_coreset_as_large_as_a_later_task_is_refused_before_anything_is_learned() -> None:
+    data = Costs()
+    options = {"epochs": 1, "batch_size": 100, "stream": Stream(0), "coreset": Coreset(12)}
+    given = [tasks()[1], tasks()[2], tasks()[0]]
+    run = learn_tasks(
+        PosteriorToPrior(bayes), LinearCosts(), outputs_are_losses, data, given, **options
+    )
+    with pytest.raises(ValueError, match="task 1: a coreset of 12 leaves nothing of 12"):
+        next(run)
+    assert not data.seen.any()
+
+
 def test_a_coreset_divides_a_task() -> None:
     indices = np.arange(100, 120)
     learned_from, kept = Coreset(5).divide(indices, Stream(0))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
+from bayesnn_spike.learn import target as target_module
 from bayesnn_spike.learn.enumerate import enumerate_posterior, free_energy_bound
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import mlp
@@ -74,14 +75,24 @@ def test_a_product_posterior_is_reached_by_mean_field() -> None:
     assert log_evidence == pytest.approx(0, abs=1e-9)
 
 
-def test_the_packed_engine_gives_the_same_posterior_whatever_the_chunks() -> None:
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_and_the_packed_engine_give_the_same_posterior_whatever_the_chunks(
+    packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks of 20 weights have no layer of 32 outputs, so only force takes them to the bits."""
+    calls, pack = [], target_module.pack_signs
+    monkeypatch.setattr(target_module, "pack_signs", lambda w: calls.append(1) or pack(w))
+    if packed:
+        monkeypatch.setattr(Target, "_pays_off", True)
     double = small_targets.spiking()
     network = mlp(3, (2,), 2, gain_in=2.0, gain_out=2.0)
     batch = Batch(double.batch.spikes.float(), double.batch.labels)
     single = Target(network, RateCrossEntropy(), batch, double.temperature, double.prior)
     expected, evidence = enumerate_posterior(double)
     for draws in (1024, 300):
+        calls.clear()
         found, found_evidence = enumerate_posterior(replace(single, draws_at_once=draws))
+        assert len(calls) == (-(-1024 // draws) if packed else 0)
         torch.testing.assert_close(found.log_mass, expected.log_mass, rtol=1e-5, atol=2e-5)
         assert found_evidence == pytest.approx(evidence, abs=1e-5)
 

@@ -1,15 +1,20 @@
 """learn/target: prior times likelihood, against enumeration and by hand."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
 from bayesnn_spike.learn import target as target_module
 from bayesnn_spike.learn.enumerate import enumerate_posterior
+from bayesnn_spike.learn.mcmc import SingleFlip, run_chains
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import mlp
+from bayesnn_spike.nn import Fold, Linear, Sequential
 from bayesnn_spike.posterior import Bernoulli
 from bayesnn_spike.posterior.flat import unflatten
+from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch
 from tests.ops import cases
 from tests.oracles import enumeration
@@ -103,6 +108,42 @@ def test_guards() -> None:
         target(prior=Bernoulli({"input.weight": torch.zeros(2, 3)}))
     with pytest.raises(ValueError, match="draws_at_once must be positive"):
         target(draws_at_once=0)
+    six = Temperature(6, tempering=0.5)
+    with pytest.raises(
+        ValueError, match=r"that of 6 examples, the target has 4: .* tempering 0\.333"
+    ):
+        dataclasses.replace(target(), temperature=six)
+
+
+def test_the_tempering_that_the_message_names_is_as_sharp() -> None:
+    assert Temperature(4, tempering=0.5 * 4 / 6).rho == pytest.approx(Temperature(6, 1, 0.5).rho)
+
+
+def test_real_parameters_are_no_signs() -> None:
+    """An affine normalisation would have its scales enumerated as -1 and +1."""
+    network = Sequential(a=Linear(3, 2), norm=Fold(torch.nn.LayerNorm(2), feature_dims=1))
+    batch = enumeration.small_batch()
+    with pytest.raises(ValueError, match=r"of LayerNorm are real numbers, not binary; build it"):
+        Target(network, RateCrossEntropy(), batch, RHO)
+
+
+@pytest.mark.parametrize("where", ["the network", "the batch", "the prior"])
+def test_enumeration_and_chains_are_for_the_cpu(where: str) -> None:
+    one = target()
+    one = target(prior=prior(one))
+    if where == "the network":
+        one = dataclasses.replace(one, network=enumeration.small_network().to("meta"))
+    elif where == "the batch":
+        one = dataclasses.replace(one, batch=Batch(*(v.to("meta") for v in one.batch)))
+    else:
+        object.__setattr__(
+            one.prior, "logits", {n: v.to("meta") for n, v in prior(one).logits.items()}
+        )
+    message = f"on the CPU only, {where} is on meta"
+    with pytest.raises(ValueError, match=f"enumeration runs {message}"):
+        enumerate_posterior(one)
+    with pytest.raises(ValueError, match=f"chains run {message}"):
+        run_chains(SingleFlip(), one, chains=2, draws=1, burn_in=0, stream=Stream(0))
 
 
 def test_the_order_of_the_prior_s_names_does_not_matter() -> None:

@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bayesnn_spike.learn import RateCrossEntropy
 from bayesnn_spike.learn.credit import Credit, Draw, credit
@@ -21,6 +21,7 @@ from bayesnn_spike.learn.estimators import (
     Score,
 )
 from bayesnn_spike.learn.rule import leaf
+from bayesnn_spike.ops.synapse import linear
 from bayesnn_spike.rng import Stream
 from tests.learn.rules.problems import BATCH, Problem, outputs_are_losses
 from tests.ops import cases
@@ -98,6 +99,33 @@ def test_flipout_has_the_mean_of_hard_straight_through_and_less_noise() -> None:
     assert_mean(flipout, EXACT + DIAGONAL)
     assert_mean(hard, EXACT + DIAGONAL)
     assert bool((flipout[1] < hard[1]).all())
+
+
+class Quartic(nn.Module):
+    """L = mean over the examples of (w x)^4 / 4, with a weight and an input that is 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1, 1, dtype=torch.float64))
+
+    def forward(self, x: Tensor, state: None = None) -> tuple[Tensor, None]:
+        return linear(x, self.w).pow(4).mean((-1, -2, -3)) / 4, None
+
+
+def test_on_a_quartic_flipout_has_a_bias_of_its_own() -> None:
+    """w^4 = 1, so the truth is 0; hard has E w^3 = mu; flipout the cubes of mu and 2 mu - w too.
+
+    (E w^3 + E (2 mu - w)^3) / 2 = mu^3 + 3 mu (1 - mu^2): w - mu is skewed, its mirror is not.
+    """
+    mu = 0.6
+    logits = {"w": torch.tensor([[mu]], dtype=torch.float64).atanh()}
+    batch = (torch.ones(1, 8, 1, dtype=torch.float64), torch.zeros(8, dtype=torch.int64))
+    wanted = {Flipout(20): mu**3 + 3 * mu * (1 - mu**2), HardStraightThrough(20): mu}
+    assert sorted(wanted.values()) == pytest.approx([0.6, 1.368])
+    for estimator, value in wanted.items():
+        found = monte_carlo(estimator, Quartic(), outputs_are_losses, logits, batch, 400)
+        assert_mean(found, torch.tensor([value], dtype=torch.float64))
+        assert float(found[1]) < 0.05
 
 
 def test_local_reparameterisation_is_exact_in_the_mean_on_quadratics() -> None:

@@ -15,6 +15,7 @@ from bayesnn_spike.learn.credit import Credit, Draw, credit
 from bayesnn_spike.learn.estimators import (
     Arm,
     DisArm,
+    Flipout,
     GumbelRao,
     GumbelStraightThrough,
     HardStraightThrough,
@@ -25,6 +26,7 @@ from bayesnn_spike.learn.estimators import (
 )
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch, Weights
+from bayesnn_spike.weights import FlipoutWeight
 from tests.learn.rules.problems import BATCH, outputs_are_losses
 from tests.ops import cases
 from tests.oracles import enumeration as exact
@@ -85,6 +87,30 @@ def expectation(case: Case, estimator) -> Tensor:
     return exact.join(
         estimator.gradient(case.logits, Draw(leaves, leaves), Credit(cost.losses, scaled))
     )
+
+
+def sign_patterns(shape: tuple[int, ...]) -> Tensor:
+    """s r of every r (inputs) and s (units) `[n, *shape]`; r is one sign a weight of a vector."""
+    units, inputs = shape if len(shape) == 2 else (1, *shape)
+    r, s = exact.sign_table(inputs), exact.sign_table(units)
+    return torch.einsum("si,rj->srij", s, r).reshape(-1, *shape).unique(dim=0)
+
+
+def flipout_expectation(case: Case) -> Tensor:
+    """sum_w q(w) dL/dw at mu + s r (w - mu), over all s and r.
+
+    Examples have their own s and r, and their losses are averaged: the mean is that of one pattern.
+    """
+    table = exact.split(exact.sign_table(len(case.values)), case.logits)
+    q = exact.probabilities(case.values.tanh())
+    means = {n: v.tanh() for n, v in case.logits.items()}
+    found = []
+    for patterns in product(*(sign_patterns(tuple(v.shape)) for v in case.logits.values())):
+        signs = dict(zip(case.logits, patterns, strict=True))
+        w = {n: (means[n] + signs[n] * (table[n] - means[n])).requires_grad_() for n in means}
+        cost, _ = credit(case.network, case.loss, Draw(w, w), *case.batch)
+        found.append(torch.cat([torch.tensordot(q, g, 1).flatten() for g in cost.grads.values()]))
+    return torch.stack(found).mean(0)
 
 
 def bias(case: Case, mean: Tensor) -> float:
@@ -173,11 +199,13 @@ def test_hard_straight_through_is_unbiased_on_multilinear_losses_over_100000_dra
 BIASED = {
     "quadratic": {
         HardStraightThrough(): 0.3026,
+        Flipout(): 0.3026,
         GumbelRao(1.0): 0.4425,
         GumbelRao(0.2): 0.0966,
     },
     "spiking": {
         HardStraightThrough(): 0.5045,
+        Flipout(): 0.473,
         GumbelRao(1.0): 0.392,
         GumbelRao(0.0): 0.1892,
     },
@@ -188,8 +216,26 @@ BIASED = {
 def test_slopes_between_the_signs_are_biased_by_what_is_stated(name: str) -> None:
     case = CASES[name]
     for estimator, size in BIASED[name].items():
-        found = bias(case, expectation(case, estimator))
+        flips = isinstance(estimator, Flipout)
+        mean = flipout_expectation(case) if flips else expectation(case, estimator)
+        found = bias(case, mean)
         assert found == pytest.approx(size, abs=5e-4), estimator
+
+
+def test_flipout_draws_average_to_that_expectation() -> None:
+    """40 estimates of 50 weights on 100 copies of the batch, each copy with signs of its own."""
+    case = CASES["spiking"]
+    spikes, labels = case.batch.spikes.repeat(1, 100, 1), case.batch.labels.repeat(100)
+    rows = []
+    for seed in range(40):
+        draw = Flipout(50).draw(case.logits, Stream(seed))
+        assert all(isinstance(w, FlipoutWeight) for w in draw.weights.values())
+        cost, _ = credit(case.network, case.loss, draw, spikes, labels)
+        rows.append(exact.join(Flipout(50).gradient(case.logits, draw, cost)))
+    mean, error = mean_and_error(torch.stack(rows))
+    assert float(((mean - flipout_expectation(case)).abs() / error).max()) < 5
+    apart = (mean - expectation(case, HardStraightThrough())).abs() / error
+    assert float(apart.max()) > 10  # it is not hard straight-through's
 
 
 # The same over 10^5 draws, within five standard errors of the norm.

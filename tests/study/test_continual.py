@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bayesnn_spike.study.continual import (
     run_continual_study,
@@ -62,6 +63,30 @@ def test_a_student_interval_by_hand() -> None:
     entry = with_interval([1.0, 2.0, 3.0])
     assert entry["interval"] == pytest.approx([2 - 2.4843, 2 + 2.4843], abs=1e-3)
     assert with_interval([1.0])["interval"] is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 11, 12, 20, 200])
+def test_student_intervals_of_any_number_of_seeds(count: int) -> None:
+    """Against scipy's quantile; more than ten seeds had none."""
+    values = np.sin(np.arange(count))
+    low, high = with_interval(values.tolist())["interval"]
+    half = stats.t.ppf(0.975, count - 1) * stats.sem(values)
+    assert (high - low) / 2 == pytest.approx(half, rel=2e-4)
+    assert (high + low) / 2 == pytest.approx(values.mean())
+
+
+def test_cells_do_not_join_those_of_other_data(tmp_path: Path) -> None:
+    """The settings are equal, the spikes behind them are not: nothing more is run."""
+    methods = {k: v.model_dump() for k, v in config().methods.items() if k == "naive"}
+    run_continual_study(config(seeds=1, methods=methods, search=None), tmp_path)
+    (file,) = (tmp_path / "cells").glob("*/record.json")
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "data_digest": "0123456789abcdef"}))
+    more = config(seeds=2, methods=methods, search=None)
+    seen: list[str] = []
+    with pytest.raises(ConfigError, match=r"naive-seed0 .*digest 0123456789ab, now"):
+        run_continual_study(more, tmp_path, resume=True, on_cell=seen.append)
+    assert seen == []
 
 
 def test_a_study_runs_and_resumes(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from bayesnn_spike.study.continual_cell import (
 )
 from bayesnn_spike.study.data import load_data
 from bayesnn_spike.study.errors import ConfigError
-from tests.study.continual_case import config
+from tests.study.continual_case import config, tree
 
 CELLS = {cell.id.split("-")[2]: cell for cell in continual_cells(config(seeds=1))}
 
@@ -114,6 +114,17 @@ def test_tasks_of_classes_that_the_data_have_not_are_a_wrong_configuration(tmp_p
     with pytest.raises(ConfigError, match=r"tasks: no example .* task \[0\] among the scored ex"):
         _tasks(data, ones, [[1], [0]], "scored")
     assert not (tmp_path / "cells").exists()
+
+
+def test_a_coreset_that_leaves_nothing_of_a_task_is_a_wrong_configuration(tmp_path: Path) -> None:
+    methods = tree()["methods"]
+    methods["bayes"]["coreset"] = 24
+    cell = next(c for c in continual_cells(config(methods=methods)) if c.rule == "bayes")
+    message = (
+        r"methods.bayes.coreset: a coreset of 24 leaves nothing of 24 examples of the task \[1"
+    )
+    with pytest.raises(ConfigError, match=message):
+        run_continual(cell, tmp_path)
 
 
 def test_a_search_never_sees_the_test_examples(tmp_path: Path) -> None:

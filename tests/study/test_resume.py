@@ -8,13 +8,17 @@ from bayesnn_spike.study.config import StudyConfig
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.grid import cells
 from bayesnn_spike.study.record import write_record
-from bayesnn_spike.study.resume import cell_folder, unfinished
+from bayesnn_spike.study.resume import cell_folder, require_same_data, unfinished
 from tests.study.tiny import config, tree
 
 
 def finish(out: Path, made_with: StudyConfig, count: int) -> None:
     for cell in cells(made_with)[:count]:
-        record = {"settings": cell.settings, "fingerprint": cell.fingerprint}
+        record = {
+            "settings": cell.settings,
+            "fingerprint": cell.fingerprint,
+            "data_digest": "abc",
+        }
         write_record(cell_folder(out, cell), record)
 
 
@@ -61,3 +65,16 @@ def test_other_settings_are_refused_with_what_differs(tmp_path: Path) -> None:
     assert "1 finished cells were made with other settings" in str(caught.value)
     assert "two-moons-straight_through-seed0" in str(caught.value)
     assert "recipe.lr: 0.01 -> 0.02" in str(caught.value)
+
+
+def test_finished_cells_of_other_data_are_refused(tmp_path: Path) -> None:
+    """Equal settings, other spikes. Cells of another data set are none of its business."""
+    finish(tmp_path, config(), 2)
+    asked, data = cells(config()), cells(config())[0].settings["data"]
+    require_same_data(asked, tmp_path, data=data, digest="abc")
+    with pytest.raises(ConfigError) as caught:
+        require_same_data(asked, tmp_path, data=data, digest="0123456789abcdef")
+    said = str(caught.value)
+    assert "two-moons-straight_through-seed0 was trained on other data of this name" in said
+    assert "digest abc, now 0123456789ab" in said
+    require_same_data(asked, tmp_path, data={**data, "bins": 5}, digest="0123456789abcdef")

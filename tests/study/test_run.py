@@ -72,6 +72,15 @@ def test_more_seeds_train_only_what_is_new(tmp_path: Path) -> None:
     assert values[1][:1] == values[0]
 
 
+def test_more_seeds_of_other_data_are_refused_before_they_train(tmp_path: Path) -> None:
+    run(one_rule(), tmp_path)
+    (file,) = tmp_path.glob("cells/*/record.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "data_digest": "f" * 64}))
+    with pytest.raises(ConfigError, match="seed0 was trained on other data of this name"):
+        run(one_rule(seeds=2), tmp_path, resume=True)
+    assert len(list(tmp_path.glob("cells/*/record.json"))) == 1
+
+
 def test_finished_results_are_not_overwritten(finished: tuple[Path, Outcome]) -> None:
     with pytest.raises(ConfigError, match="give --resume"):
         run(config(), finished[0])

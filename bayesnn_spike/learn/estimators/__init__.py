@@ -10,11 +10,16 @@ the estimate averaged over the K draws. grad_mu is the natural gradient in the l
 | GumbelStraightThrough | exact draws | dL/dw | biased for tau > 0 |
 | GumbelRao | exact draws | dL/dw | as GumbelStraightThrough; tau = 0: none for quadratic L |
 | MeanParameter | mu | dL/dw | none for multilinear L |
-| Flipout | exact draw, sign-flipped per example | dL/dw | as HardStraightThrough, less noise |
+| Flipout | exact draw, sign-flipped per example | dL/dw | as hard on quadratics, else its own |
 | LocalReparameterisation | normal currents per example | dL/dw | replaces the law of the current |
 | Score | exact draws | L | none, high variance |
 | Arm | antithetic pairs of exact draws | L | none |
 | DisArm | antithetic pairs of exact draws | L | none, less variance than Arm |
+
+Flipout turns w - mu round, which is skewed unless mu = 0. Of one weight it runs w and 2 mu - w
+alike, so its mean is (E L'(w) + E L'(2 mu - w)) / 2, where hard has E L'(w). On quadratics the two
+agree, and flipout has less noise. On w^4 / 4, whose slope is 0 in truth, hard has mu and flipout
+mu^3 + 3 mu (1 - mu^2).
 
 What needs dL/dw differentiates the loss between the binary values. In a spiking network that is
 the surrogate's derivative, so that all of these are biased there; what needs L alone is not.

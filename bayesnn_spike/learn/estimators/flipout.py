@@ -16,10 +16,15 @@ from bayesnn_spike.weights import FlipoutWeight
 class Flipout:
     """Exact draws, their deviation from mu sign-flipped per example and unit.
 
+    Wen et al. flip noise that is symmetric. A binary weight's is skewed, so what is run for an
+    example keeps the mean and the covariance of a draw and nothing beyond: the bias is that of
+    `HardStraightThrough` for losses up to the second power of a weight, and another elsewhere.
+
     Args:
         draws: K.
 
-    Source: Wen et al. 2018, with Bernoulli weights. Oracle: tests/oracles/test_estimators.py.
+    Source: Wen et al. 2018, with Bernoulli weights. Oracle: tests/oracles/test_estimators.py,
+    tests/oracles/test_estimators_draws.py.
     """
 
     draws: int = 1

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bayesnn_spike.checks import require_positive, require_shape
 from bayesnn_spike.learn.mcmc.error import batch_means_error
-from bayesnn_spike.learn.mcmc.kernel import Counts, Density, Kernel
-from bayesnn_spike.learn.target import Target
+from bayesnn_spike.learn.mcmc.kernel import ChainState, Counts, Density, Kernel
+from bayesnn_spike.learn.target import Target, require_on_cpu
 from bayesnn_spike.ops.draw.uniform import uniforms
 from bayesnn_spike.posterior.empirical import Empirical
 from bayesnn_spike.posterior.flat import unflatten
@@ -111,7 +111,9 @@ def run_chains(
 
     Raises:
         ValueError: a count that is too small, a start of another shape, not of signs or without
-            density, or a state of another stream, kernel or target.
+            density, or a state of another stream, kernel or target: what it holds of its networks
+            (densities, slopes) is computed once more and must be the same but for rounding. A
+            target that is not on the CPU.
 
     Oracle: tests/learn/mcmc/test_chains.py (enumeration; resumed runs).
     """
@@ -122,6 +124,7 @@ def run_chains(
         "burn_in + 1": burn_in + 1,
     }.items():
         require_positive(count, name)
+    require_on_cpu(target, "chains run")
     density = Density(target)
     key = _key(kernel, target, stream)
     state, step = _start(kernel, density, chains, stream, key, start)
@@ -169,6 +172,7 @@ def _start(
                 "goes on with its own; start from its signs instead"
             )
         require_shape(kernel.current(start.kernel).signs, "the state's chains", (chains, size))
+        _require_same_density(density, kernel.rows(start.kernel))
         return start.kernel, int(start.step)
     signs = _from_prior(density.target, chains, stream.child("start")) if start is None else start
     require_shape(signs, "start", (chains, size))
@@ -179,6 +183,31 @@ def _start(
     if not bool(first.isfinite().all()):
         raise ValueError(f"chains cannot start where there is no density, got {first.tolist()}")
     return state, 0
+
+
+def _require_same_density(density: Density, rows: ChainState) -> None:
+    """Raise ValueError unless the target gives what a state holds of its rows, but for rounding.
+
+    A key cannot know data, losses or gains. A step compares new densities with the stored ones: had
+    one of those changed, every chain would keep weights of the old posterior.
+    """
+    kept = [rows.log_prior, rows.log_likelihood]
+    if rows.slopes.shape[1]:
+        found = density.differentiate(rows.signs)
+        kept.append(rows.slopes)
+    else:
+        found = density.evaluate(rows.signs)
+    share = torch.finfo(density.target.dtype).eps ** 0.75  # 6e-6 in float32, 2e-12 in float64
+    names = ("log prior", "log likelihood", "slopes")
+    for name, old, new in zip(names, kept, found, strict=False):
+        same = (new - old).abs() <= share * old.abs().max().clamp(min=1)
+        if not bool(same.all()):
+            row, *site = (~same).nonzero()[0].tolist()
+            raise ValueError(
+                f"the state's {name} of chain {row} of {len(old)} is {old[row, *site]:.6g}, this "
+                f"target gives {new[row, *site]:.6g}: data, labels, loss, prior or network are not "
+                "those of the run, and a run goes on with its own; start from its signs instead"
+            )
 
 
 def _from_prior(target: Target, chains: int, stream: Stream) -> Tensor:

@@ -44,6 +44,9 @@ class SingleFlip:
     def current(self, state: ChainState) -> ChainState:
         return state
 
+    def rows(self, state: ChainState) -> ChainState:
+        return state
+
     def counts(self, state: ChainState) -> Counts:
         return without_ladder(state)
 
@@ -84,6 +87,9 @@ class Gibbs:
     def current(self, state: ChainState) -> ChainState:
         return state
 
+    def rows(self, state: ChainState) -> ChainState:
+        return state
+
     def counts(self, state: ChainState) -> Counts:
         return without_ladder(state)
 
@@ -119,6 +125,9 @@ class GibbsWithGradients:
         return _propose(self, density, state, stream)
 
     def current(self, state: ChainState) -> ChainState:
+        return state
+
+    def rows(self, state: ChainState) -> ChainState:
         return state
 
     def counts(self, state: ChainState) -> Counts:

@@ -3,9 +3,10 @@
     init(density, signs) -> state          C chains at their starts
     step(density, state, stream) -> state  one move of every chain; pi P = pi
     current(state) -> ChainState           where the chains of the target itself are
+    rows(state) -> ChainState              all rows whose densities the state holds
     counts(state) -> Counts                what was tried and done so far
 
-All four are functions of their arguments: equal inputs give equal bits. All chains' proposals are
+All five are functions of their arguments: equal inputs give equal bits. All chains' proposals are
 run together, as draws K of one call of the target.
 """
 
@@ -113,6 +114,9 @@ class Kernel(Protocol):
 
     def current(self, state: Any) -> ChainState:
         """Return the chains of the target itself, C of them."""
+
+    def rows(self, state: Any) -> ChainState:
+        """Return all chains that the state keeps, at whatever temperature."""
 
     def counts(self, state: Any) -> Counts:
         """Return what was tried and done."""

@@ -82,6 +82,9 @@ class Tempered:
     def current(self, state: TemperedState) -> ChainState:
         return ChainState(*(leaf[:: len(self.powers)] for leaf in state.replicas))
 
+    def rows(self, state: TemperedState) -> ChainState:
+        return state.replicas
+
     def counts(self, state: TemperedState) -> Counts:
         cold = self.current(state)
         return Counts(cold.accepted, cold.proposed, state.swapped, state.tried)

@@ -16,12 +16,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bayesnn_spike.checks import require_positive, require_same_names
+from bayesnn_spike.learn.binary import binary_shapes
 from bayesnn_spike.learn.pyro_svi.signs import Signs
 from bayesnn_spike.learn.temperature import Temperature
 from bayesnn_spike.posterior import Bernoulli
 from bayesnn_spike.posterior.flat import Shapes, shapes_of
 from bayesnn_spike.types import Batch, Weights
 from bayesnn_spike.weights import is_signs, pack_signs, pack_spikes
+
+OTHERWISE = (
+    "write a Pyro model of your own with sample_signs for the binary ones and pyro.param for these"
+)
 
 Loss = Callable[[Any, Tensor], Tensor]
 Model = Callable[[Batch], None]
@@ -44,12 +49,12 @@ def pyro_model(
 
     Raises:
         ValueError: rho is 0, the prior's names or shapes differ, or a parameter cannot be binary:
-            it is no floating-point tensor, or scales or shifts a normalisation layer.
+            it is no floating-point tensor, or of a normalisation layer or a neuron.
 
     Oracle: tests/learn/pyro_svi/test_model.py (enumeration).
     """
     require_positive(temperature.rho, "rho")
-    shapes = binary_shapes(network)
+    shapes = binary_shapes(network, otherwise=OTHERWISE)
     logits = None if prior is None else prior.logits
     if logits is not None and shapes_of(logits) != shapes:
         raise ValueError(f"the prior has {shapes_of(logits)}, the network {shapes}")
@@ -151,28 +156,3 @@ def mean_losses(network: nn.Module, loss: Loss, weights: Weights, batch: Batch) 
     if not bool(torch.isfinite(losses.detach()).all()):
         raise ValueError("the loss is not finite: lower the step size or the gain")
     return track_provenance(losses.reshape(axes), origin)
-
-
-def binary_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return names and shapes of a network's parameters, all of which are to be binary.
-
-    Raises:
-        ValueError: there is none, one is no floating-point tensor, or it belongs to a
-            normalisation layer, whose scales are real numbers.
-    """
-    norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-    for path, module in network.named_modules():
-        real = [n for n, _ in module.named_parameters(path, recurse=False)]
-        if isinstance(module, norms) and real:
-            raise ValueError(
-                f"{', '.join(real)}: parameters of {type(module).__name__} are real numbers, not "
-                "binary; build it with affine=False, or write a Pyro model of your own with "
-                "sample_signs for the binary ones and pyro.param for these"
-            )
-    for name, p in network.named_parameters():
-        if not p.is_floating_point():
-            raise ValueError(f"{name} is {p.dtype}: binary weights are trained as floating point")
-    shapes = shapes_of(dict(network.named_parameters()))
-    if not shapes:
-        raise ValueError("the network has no parameters to sample")
-    return shapes

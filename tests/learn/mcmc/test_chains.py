@@ -15,8 +15,11 @@ from bayesnn_spike.learn.mcmc import (
     batch_means_error,
     run_chains,
 )
+from bayesnn_spike.models import mlp
+from bayesnn_spike.neurons import LIF, FastSigmoid, Triangle
 from bayesnn_spike.posterior.flat import flatten, unflatten
 from bayesnn_spike.rng import Stream
+from bayesnn_spike.types import Batch
 from tests.learn import small_targets
 
 TARGETS = {
@@ -176,3 +179,67 @@ def test_a_run_goes_on_with_its_own_kernel_and_target_only(other: str) -> None:
         target = dataclasses.replace(target, temperature=Temperature(4, tempering=0.123))
     with pytest.raises(ValueError, match="another kernel, temperature or network"):
         run_chains(kernels[other], target, chains=8, draws=2, burn_in=0, stream=STREAM, start=state)
+
+
+def changed(what: str):
+    """The spiking target with something that neither shapes nor temperature show."""
+    target = TARGETS["spiking"]
+    spikes, labels = target.batch
+    if what == "labels":
+        return dataclasses.replace(target, batch=Batch(spikes, 1 - labels))
+    if what == "prior":
+        return dataclasses.replace(target, prior=None)
+    if what == "loss":
+        return dataclasses.replace(target, loss=lambda r, y: 1.001 * target.loss(r, y))
+    gain, surrogate = (1.0, FastSigmoid()) if what == "gain" else (2.0, Triangle())
+    options = {"gain_in": gain, "gain_out": 2.0, "neuron": lambda: LIF(surrogate=surrogate)}
+    network = mlp(3, (2,), 2, **options)
+    return dataclasses.replace(target, network=network.double())
+
+
+@pytest.mark.parametrize("kernel", ["single flip", "tempered", "gradients"])
+@pytest.mark.parametrize("what", ["labels", "prior", "loss", "gain"])
+def test_a_run_does_not_go_on_with_another_density(what: str, kernel: str) -> None:
+    moves = KERNELS[kernel][0]
+    state = run(kernel=moves).state
+    with pytest.raises(ValueError, match=r"log (prior|likelihood) of chain \d+ of \d+ is"):
+        run_chains(moves, changed(what), chains=8, draws=1, burn_in=0, stream=STREAM, start=state)
+
+
+def test_a_run_does_not_go_on_with_other_slopes() -> None:
+    """A surrogate changes no density, but proposals that the stored slopes would be wrong for."""
+    settings = {"chains": 8, "draws": 1, "burn_in": 0, "stream": STREAM}
+    other = changed("surrogate")
+    for kernel in ("single flip", "gradients"):
+        moves = KERNELS[kernel][0]
+        settings["start"] = run(kernel=moves).state
+        if kernel == "single flip":
+            run_chains(moves, other, **settings)
+        else:
+            with pytest.raises(ValueError, match="the state's slopes of chain"):
+                run_chains(moves, other, **settings)
+
+
+def test_every_rung_of_a_ladder_is_looked_at() -> None:
+    moves = KERNELS["tempered"][0]
+    state = run(kernel=moves).state
+    likelihood = state.kernel.replicas.log_likelihood.clone()
+    likelihood[5] += 0.01  # chain 2 at the second rung of two
+    replicas = state.kernel.replicas._replace(log_likelihood=likelihood)
+    state = state._replace(kernel=state.kernel._replace(replicas=replicas))
+    with pytest.raises(ValueError, match="the state's log likelihood of chain 5 of 16 is"):
+        run(kernel=moves, start=state)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_rounding_is_no_other_density(kernel: str) -> None:
+    """In float32, and in other chunks."""
+    target = TARGETS["spiking"]
+    batch = Batch(target.batch.spikes.float(), target.batch.labels)
+    network = mlp(3, (2,), 2, gain_in=2.0, gain_out=2.0)
+    single = dataclasses.replace(target, network=network, batch=batch)
+    settings = {"chains": 50, "draws": 2, "burn_in": 0, "stream": STREAM}
+    moves = KERNELS[kernel][0]
+    state = run_chains(moves, single, **settings).state
+    chunked = dataclasses.replace(single, draws_at_once=7)
+    run_chains(moves, chunked, **settings, start=state)

@@ -8,7 +8,7 @@ from torch import nn
 
 from bayesnn_spike.learn import RateCrossEntropy, Temperature
 from bayesnn_spike.learn.pyro_svi import likelihood, pyro_model, sample_signs
-from bayesnn_spike.learn.pyro_svi.model import binary_shapes, mean_losses
+from bayesnn_spike.learn.pyro_svi.model import mean_losses
 from bayesnn_spike.learn.target import Target
 from bayesnn_spike.models import mlp
 from bayesnn_spike.nn import Fold, Linear, Sequential
@@ -100,10 +100,6 @@ def test_parameters_that_are_not_given_are_the_network_s_own() -> None:
 
 def normalised(**options) -> Sequential:
     return Sequential(a=Linear(3, 2), norm=Fold(nn.BatchNorm1d(2, **options), feature_dims=1))
-
-
-def test_normalisation_without_parameters_is_fine() -> None:
-    assert binary_shapes(normalised(affine=False)) == {"a.weight": (2, 3)}
 
 
 def integers() -> nn.Module:
