@@ -1,14 +1,14 @@
 """Every way to a posterior on the same small problems, against the exact one.
 
-    python studies/posteriors/compare.py --seeds 5 --out studies/posteriors/results
+    python studies/posteriors/compare.py --seeds 4 --out studies/posteriors/results
 
-writes `summary.json` there and prints the tables.
+writes `summary.json` there, goes on with what is in it, and prints the tables.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -44,61 +44,73 @@ from bayesnn_spike.posterior.table import log_products
 from bayesnn_spike.predict import Committee, Mode, predict
 from bayesnn_spike.rng import Stream
 
-STEPS, COMMITTEE = 1000, 2000
+STEPS, COMMITTEE, CHAINS = 1000, 2000, 8
 PRIORS = {"leaning": LEAN, "fair coins": 0.0}
 Method = Callable[[Problem, Stream], AbstractPosterior]
 
 
-def bayes(estimator: Any) -> Method:
+def bayes(estimator: Any, *, steps: int = STEPS, step: float = 0.1) -> Method:
     """Bayes-BiSNN with an estimator: all the data in every update, Bayes temperature."""
 
     def run(given: Problem, stream: Stream) -> AbstractPosterior:
-        optimizer = Adam(Cosine(0.1, STEPS), beta1=0.9, eps=1e-12)
+        optimizer = Adam(Cosine(step, steps), beta1=0.9, eps=1e-12)
         rule = BayesBiSNN(given.temperature, estimator, optimizer, limit=None)
         task = learner(rule, given.network, RateCrossEntropy())
         state = task.init(stream)
         state = state._replace(rule=state.rule._replace(prior=given.prior.logits))
-        return _train(task, state, given)
+        return _train(task, state, given, steps)
 
     return run
 
 
-def pyro(elbo: Any) -> Method:
+def pyro(elbo: Any, *, steps: int = STEPS, step: float = 0.1) -> Method:
     """Pyro's variational inference with as many updates."""
 
     def run(given: Problem, stream: Stream) -> AbstractPosterior:
-        how = PyroSvi(given.temperature, elbo, Adam(Cosine(0.1, STEPS), beta1=0.9, eps=1e-12))
+        how = PyroSvi(given.temperature, elbo, Adam(Cosine(step, steps), beta1=0.9, eps=1e-12))
         task = pyro_svi(
             how, given.network, RateCrossEntropy(), example=given.train, prior=given.prior
         )
-        return _train(task, task.init(stream), given)
+        return _train(task, task.init(stream), given, steps)
 
     return run
 
 
-def chains(kernel: Any, *, draws: int, burn_in: int) -> Method:
-    """Eight chains from the prior."""
+def chains(kernel: Any, *, steps: int, burn_in: int) -> Method:
+    """Eight chains from the prior, run for `burn_in` steps and then `steps`.
+
+    Every so many steps all chains are kept, so that what is kept is the committee, to the last: a
+    part of it could be a part of the chains.
+    """
+    draws = COMMITTEE // CHAINS
+    thin = steps // draws
 
     def run(given: Problem, stream: Stream) -> AbstractPosterior:
         found = mcmc.run_chains(
-            kernel, given.target(), chains=8, draws=draws, burn_in=burn_in, stream=stream
+            kernel,
+            given.target(),
+            chains=CHAINS,
+            draws=draws,
+            thin=thin,
+            burn_in=burn_in,
+            stream=stream,
         )
         return found.posterior()
 
     return run
 
 
-def _train(task: Any, state: Any, given: Problem) -> AbstractPosterior:
-    for _ in range(STEPS):
+def _train(task: Any, state: Any, given: Problem, steps: int) -> AbstractPosterior:
+    for _ in range(steps):
         state, _ = task.update(state, given.train)
     return task.posterior(state)
 
 
 METHODS: dict[str, Method] = {
-    "Gibbs, 8 chains": chains(mcmc.Gibbs(), draws=500, burn_in=100),
-    "Gibbs with gradients, 8 chains": chains(mcmc.GibbsWithGradients(), draws=2000, burn_in=500),
+    "Gibbs, 8 chains": chains(mcmc.Gibbs(), steps=500, burn_in=100),
+    "Gibbs with gradients, 8 chains": chains(mcmc.GibbsWithGradients(), steps=2000, burn_in=500),
     "Gibbs, tempered, 8 chains": chains(
-        mcmc.Tempered(mcmc.Gibbs(), (1.0, 0.5, 0.2, 0.0)), draws=500, burn_in=100
+        mcmc.Tempered(mcmc.Gibbs(), (1.0, 0.5, 0.2, 0.0)), steps=500, burn_in=100
     ),
     "Bayes-BiSNN, hard": bayes(HardStraightThrough(8)),
     "Bayes-BiSNN, flipout": bayes(Flipout(8)),
@@ -108,6 +120,8 @@ METHODS: dict[str, Method] = {
     "Pyro, relaxed 0.5": pyro(RelaxedStraightThrough(0.5, 8)),
     "Pyro, TraceGraph": pyro(TraceGraph(64)),
 }
+EXACT, BEST, TRUTH = "exact", "best mean field", "truth"
+ROWS = (EXACT, BEST, *METHODS, TRUTH)
 
 
 def mean_field(exact: Exact, stream: Stream, *, starts: int = 10, sweeps: int = 60) -> Bernoulli:
@@ -136,39 +150,33 @@ def _leaves(logits: torch.Tensor, exact: Exact) -> dict[str, torch.Tensor]:
     return {n: v[0].float() for n, v in unflatten(logits[None], exact.shapes).items()}
 
 
-def run_seed(seed: int, prior: str) -> list[dict[str, Any]]:
-    """Run all methods on one problem."""
+def run_seed(seed: int, prior: str, names: Collection[str] = ROWS) -> list[dict[str, Any]]:
+    """Return these rows of one problem."""
     given = problem(seed, lean=PRIORS[prior])
     started = time.perf_counter()
     exact, log_evidence = enumerate_posterior(given.target(draws_at_once=4096))
-    seconds = {"exact": time.perf_counter() - started}
-    found: dict[str, AbstractPosterior] = {"exact": exact}
-    started = time.perf_counter()
-    found["best mean field"] = mean_field(exact, Stream(seed).child("mean field"))
-    seconds["best mean field"] = time.perf_counter() - started
-    for name, method in METHODS.items():
-        started = time.perf_counter()
-        found[name] = method(given, Stream(seed).child(name))
-        seconds[name] = time.perf_counter() - started
-    answers = {name: _answer(given, posterior, seed) for name, posterior in found.items()}
+    seconds = time.perf_counter() - started
+    right = _answer(given, exact, seed)
     rows = []
-    for name, posterior in found.items():
-        rows.append(
-            {
-                "seed": seed,
-                "prior": prior,
-                "method": name,
-                "seconds": seconds[name],
-                "log_evidence": log_evidence,
-                **_distances(exact, posterior),
-                **_scores(answers[name], given),
-                "tv_predictive": _total_variation(answers[name], answers["exact"]),
-            }
-        )
-    truth = predict(given.network, _Truth(given), given.test.spikes, how=Mode(), stream=Stream(0))
-    known = {"seed": seed, "prior": prior, "method": "truth"}
-    rows.append({**known, **_scores(truth.probabilities, given)})
+    for name in names:
+        row = {"seed": seed, "prior": prior, "method": name}
+        rows.append(row)
+        if name == TRUTH:
+            row |= _scores(_answer(given, _Truth(given), seed), given)
+            continue
+        started = time.perf_counter()
+        posterior = exact if name == EXACT else _find(name, given, exact, seed)
+        row["seconds"] = seconds if name == EXACT else time.perf_counter() - started
+        answer = _answer(given, posterior, seed)
+        row |= {"log_evidence": log_evidence, **_distances(exact, posterior)}
+        row |= {**_scores(answer, given), "tv_predictive": _total_variation(answer, right)}
     return rows
+
+
+def _find(name: str, given: Problem, exact: Exact, seed: int) -> AbstractPosterior:
+    if name == BEST:
+        return mean_field(exact, Stream(seed).child("mean field"))
+    return METHODS[name](given, Stream(seed).child(name))
 
 
 class _Truth:
@@ -181,9 +189,9 @@ class _Truth:
         return self._weights
 
 
-def _answer(given: Problem, posterior: AbstractPosterior, seed: int) -> torch.Tensor:
+def _answer(given: Problem, posterior: Any, seed: int) -> torch.Tensor:
     stream = Stream(seed).child("committee")
-    how = Committee(COMMITTEE)
+    how = Mode() if isinstance(posterior, _Truth) else Committee(COMMITTEE)
     spikes = given.test.spikes
     return predict(given.network, posterior, spikes, how=how, stream=stream).probabilities
 
@@ -217,8 +225,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| method | TV of marginals | KL(q, exact) | TV of predictions | NLL | ECE | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name in dict.fromkeys(row["method"] for row in rows):
+    for name in ROWS:
         mine = [row for row in rows if row["method"] == name]
+        if not mine:
+            continue
         cells = []
         for key in keys:
             values = [row[key] for row in mine if key in row]
@@ -236,18 +246,20 @@ def _cell(values: list[float], digits: int) -> str:
 
 
 def main() -> None:
-    """Run, write and print."""
+    """Run what is missing, write and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5, help="problems (default: 5)")
+    parser.add_argument("--seeds", type=int, default=4, help="problems (default: 4)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    file = given.out / "summary.json"
+    rows = json.loads(file.read_text())["rows"] if file.exists() else []
+    done = {(row["seed"], row["prior"], row["method"]) for row in rows}
     for seed in range(given.seeds):
         for prior in PRIORS:
-            rows += run_seed(seed, prior)
-            text = json.dumps({"rows": rows}, indent=1)
-            atomic_write_text(given.out / "summary.json", text + "\n")
+            missing = [name for name in ROWS if (seed, prior, name) not in done]
+            rows += run_seed(seed, prior, missing) if missing else []
+            atomic_write_text(file, json.dumps({"rows": rows}, indent=1) + "\n")
             print(f"seed {seed}, prior: {prior}", flush=True)  # noqa: T201
     for prior in PRIORS:
         mine = [row for row in rows if row["prior"] == prior]

@@ -42,6 +42,8 @@ METHODS = [
 ]
 UPDATES, COMMITTEE, CHAINS = 1000, 500, 8
 SWEEPS, BURN_IN = 100, 50
+DRAWS = CHAINS * SWEEPS
+"""Members of the chains' committee: all that they keep, since a part could miss a chain."""
 
 
 def run(seed: int, width: int, method: str, tempering: float) -> dict[str, Any]:
@@ -56,11 +58,12 @@ def run(seed: int, width: int, method: str, tempering: float) -> dict[str, Any]:
         target = Target(network, RateCrossEntropy(), data.train, temperature, draws_at_once=64)
         posterior = mcmc.run_chains(
             mcmc.Gibbs(), target, chains=CHAINS, draws=SWEEPS, burn_in=BURN_IN, stream=stream
-        ).posterior(COMMITTEE)
+        ).posterior()
     else:
         posterior = _mean_field(network, temperature, data.train, ESTIMATORS[method], stream)
     seconds = time.perf_counter() - started
-    how, noise = Committee(COMMITTEE), Stream(seed).child("committee")
+    draws = DRAWS if method == "chains" else COMMITTEE
+    how, noise = Committee(draws), Stream(seed).child("committee")
     answer = predict(network, posterior, data.test.spikes, how=how, stream=noise)
     row = {
         "seed": seed,

@@ -4,6 +4,7 @@ Oracle: tests/report/figures/test_ranks.py (heights and bands equal the tables).
 """
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -66,6 +67,56 @@ def rank_histograms(
     axes[0, 0].set_ylim(bottom=0)  # last: it ends the scaling that all panels share
     axes[0, 0].set_ylabel("Simulations in bin")
     axes[1, 0].set_ylabel("Cumulative share\nminus expected")
+    return figure
+
+
+@styled
+def rank_grid(
+    rows: Mapping[str, Mapping[str, Array]],
+    *,
+    draws: int,
+    stream: Stream,
+    bins: int = 8,
+    level: float = 0.95,
+) -> Figure:
+    """Draw many rank histograms: a row for each posterior, a column for each statistic.
+
+    Bars and bands are those of `rank_histograms`, on one scale. The bands hold for a whole row at
+    once, and a p-value is red where it says no to its row: below (1 - level) / columns.
+
+    Args:
+        rows: posterior -> statistic -> ranks `[S]`; all rows have the same statistics.
+        draws: L.
+        stream: its child (posterior, statistic) simulates the uniform ranks behind a p-value.
+        bins: of the histograms; L + 1 must be a multiple.
+        level: of the bands of one row together.
+
+    Raises:
+        ValueError: no panel, rows of other statistics, or ranks that do not fit L or the bins.
+    """
+    names = list(next(iter(rows.values()), {}))
+    if not names or any(list(row) != names for row in rows.values()):
+        raise ValueError("need at least one panel, and the same statistics in every row")
+    share = (1 - level) / len(names)
+    figure = new_figure(1.3 + 1.7 * len(names), 0.7 + 0.9 * len(rows))
+    axes = figure.subplots(len(rows), len(names), squeeze=False, sharex=True, sharey=True)
+    for line, (title, row) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(fill(title, 16), rotation=0, ha="right", va="center", labelpad=10)
+        for panel, (name, ranks) in zip(line, row.items(), strict=True):
+            _histogram(panel, ranks, draws, bins, 1 - share)
+            p = uniformity(ranks, draws, stream=stream.child(title, name))
+            panel.text(
+                *(0.5, 0.97, "p < 0.001" if p < 0.001 else f"p = {p:.2g}"),
+                transform=panel.transAxes,
+                color=VERMILION if p < share else GREY,
+                ha="center",
+                va="top",
+                size=8,
+            )
+    for panel, name in zip(axes[0], names, strict=True):
+        panel.set_title(fill(name, 18), loc="center", size=9)
+    axes[0, 0].set_ylim(bottom=0)
+    figure.supxlabel(f"Rank of the truth among {draws} draws", size=9)
     return figure
 
 

@@ -11,8 +11,8 @@ from bayesnn_spike.calibration.uniform_ranks import (
     uniformity,
 )
 from bayesnn_spike.report.figures import png_bytes
-from bayesnn_spike.report.figures.ranks import rank_histograms
-from bayesnn_spike.report.figures.style import BLUE, VERMILION
+from bayesnn_spike.report.figures.ranks import rank_grid, rank_histograms
+from bayesnn_spike.report.figures.style import BLUE, GREY, VERMILION
 from bayesnn_spike.rng import Stream
 
 STREAM = Stream(1)
@@ -53,6 +53,31 @@ def test_what_leaves_the_band_is_red_and_the_title_has_the_p_value():
     p = uniformity(EVEN, 31, stream=STREAM.child("even", "test"))
     assert figure.axes[0].get_title(loc="left") == f"even\np = {p:.2g}"
     assert png_bytes(figure)[:4] == b"\x89PNG"
+
+
+def test_a_grid_has_a_row_a_posterior_and_one_scale():
+    rows = {"one": {"a": EVEN, "b": NARROW}, "two": {"a": NARROW, "b": EVEN}}
+    figure = rank_grid(rows, draws=31, stream=STREAM)
+    cells = [(title, name, ranks) for title, row in rows.items() for name, ranks in row.items()]
+    for axes, (title, name, ranks) in zip(figure.axes, cells, strict=True):
+        (bars,) = axes.containers
+        assert [bar.get_height() for bar in bars] == rank_histogram(ranks, 31, 8).tolist()
+        p = uniformity(ranks, 31, stream=STREAM.child(title, name))
+        (text,) = axes.texts
+        assert text.get_text() == ("p < 0.001" if p < 0.001 else f"p = {p:.2g}")
+        assert text.get_color() == (VERMILION if p < 0.025 else GREY)
+        span, band = axes.patches[0], histogram_band(200, 8, level=0.975)
+        assert (span.get_y(), span.get_y() + span.get_height()) == (band.low[0], band.high[0])
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    assert figure.axes[0].get_ylim()[0] == 0
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["a", "b"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["one", "", "two", ""]
+
+
+def test_wrong_grids_are_refused():
+    for rows in ({}, {"one": {}}, {"one": {"a": EVEN}, "two": {"b": EVEN}}):
+        with pytest.raises(ValueError, match="the same statistics in every row"):
+            rank_grid(rows, draws=31, stream=STREAM)
 
 
 def test_wrong_panels_are_refused():
