@@ -170,7 +170,7 @@ class NeuroBench(Accounting):
     Out: biases, neurons, memory. NeuroBench judges each call of a layer by itself, we the layer by
     all the data.
 
-    Source: NeuroBench e521c28, neurobench/metrics/workload/synaptic_operations.py (definition).
+    Source: NeuroBench d420b4f, neurobench/metrics/workload/synaptic_operations.py (definition).
     """
 
     name: ClassVar[str] = "NeuroBench"

@@ -1,6 +1,6 @@
 """NeuroBench's metrics under NeuroBench's names, from the same counts.
 
-Source: NeuroBench e521c28, definitions of neurobench/metrics (Apache-2.0; no code of it).
+Source: NeuroBench d420b4f, definitions of neurobench/metrics (Apache-2.0; no code of it).
 Oracle: tests/energy/test_neurobench.py.
 """
 

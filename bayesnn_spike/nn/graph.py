@@ -136,7 +136,7 @@ class Add(nn.Module):
     Raises:
         ValueError: (at call) another number of inputs than gains.
 
-    Source: spec of conversion, junctions: a branch on another scale is multiplied by the ratio.
+    Source: homogeneity of ReLU networks; a branch on another scale is multiplied by the ratio.
     Oracle: tests/nn/test_graph.py.
     """
 

@@ -14,7 +14,7 @@ PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
 EXPECTED = {
     *("notation", "architecture", "gotchas", "datasets", "studies", "sources", "engine", "pyro"),
     *("add-a-rule", "add-an-op", "add-a-neuron"),
-    *("diagnostics", "energy", "exact-posteriors"),
+    *("conversion", "diagnostics", "energy", "exact-posteriors"),
 }
 
 

@@ -38,7 +38,9 @@ def test_steps_and_examples_are_numbered(stream: Stream) -> None:
     assert torch.equal(part, whole[3:7, 2:5])
     code = SignedRate(9, stream)
     assert torch.equal(code.encode(images), whole)
-    assert torch.equal(code.encode(images[1:], steps=2, first_step=5, first_example=1), whole[5:7, 1:])
+    assert torch.equal(
+        code.encode(images[1:], steps=2, first_step=5, first_example=1), whole[5:7, 1:]
+    )
 
 
 def test_steps_examples_and_streams_differ(stream: Stream) -> None:

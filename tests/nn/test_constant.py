@@ -1,4 +1,4 @@
-"""nn/constant: what does not change with time is computed once, with the same values and gradients."""
+"""nn/constant: what does not change with time is computed once, with the same gradients."""
 
 import pytest
 import torch

@@ -1,0 +1,100 @@
+"""From a trained network of `torch.nn` to a spiking one of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from bayesnn_spike.convert.build import build
+from bayesnn_spike.convert.fold import fold_norms
+from bayesnn_spike.convert.options import NeuronOptions
+from bayesnn_spike.convert.plan import Plan
+from bayesnn_spike.convert.report import ConversionReport, measure
+from bayesnn_spike.convert.scales import scales
+from bayesnn_spike.convert.thresholds import Maximum
+from bayesnn_spike.convert.trace import trace
+from bayesnn_spike.encoding import Direct, SignedRate
+from bayesnn_spike.nn import Graph
+
+
+class Thresholds(Protocol):
+    """How thresholds are found: `Maximum`, `Percentile`, `LocalBalance`, `Qcfs`."""
+
+    def find(
+        self, plan: Plan, images: Tensor, encoder: Direct | SignedRate, options: NeuronOptions
+    ) -> Mapping[str, Tensor]:
+        """Return a positive threshold, 0-dim or `[C]`, for every neuron of the plan."""
+        ...
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A spiking network, and what is known about it.
+
+    Attributes:
+        network: `forward(x [*K, T, B, *in], state=None) -> (currents of the readout [*K, T, B, C],
+            state)`, an ordinary module in evaluation mode.
+        report: what the conversion did, a row a layer; `str()` is a table.
+        plan: what the network computes, with the weights of the user's network.
+        scales: units of the user's network that one spike a step stands for, by name of the layer,
+            when the network was converted.
+    """
+
+    network: Graph
+    report: ConversionReport
+    plan: Plan
+    scales: dict[str, Tensor]
+
+    def descale(self, summed: Tensor, steps: int) -> Tensor:
+        """Return the logits of the user's network that a readout stands for.
+
+        Args:
+            summed: `[..., C]`, the readout summed over time.
+            steps: T.
+
+        Source: logits = U_T / T times the scale of the readout (prod V without residual branches).
+        Oracle: tests/convert/test_convert.py.
+        """
+        return summed / steps * self.scales[self.plan.output]
+
+
+def convert(
+    ann: nn.Module,
+    images: Tensor,
+    *,
+    thresholds: Thresholds = Maximum(),
+    encoder: Direct | SignedRate = Direct(64),
+    neuron: NeuronOptions = NeuronOptions(),
+) -> Conversion:
+    """Convert a network of linear layers, convolutions, ReLU, average pooling and sums.
+
+    Batch normalisation is folded, biases are rescaled, dropout stays where it was. Layers keep the
+    user's names, with "_" for ".". The user's module is not changed.
+
+    Args:
+        ann: any module of one input that torch.fx can follow.
+        images: `[n, *in]` floats, examples from the training set, as the network takes them.
+        thresholds: how they are found.
+        encoder: of the images while thresholds are found, and of the report; its `steps` are T.
+        neuron: options of all neurons.
+
+    Raises:
+        ConversionError: something cannot be converted; every reason is named.
+        ValueError: the images do not fit or leave a layer without a positive current, or the
+            encoder has too few steps for the delayed order.
+
+    Source: Rathi et al., ICLR 2020, with biases, batch normalisation and sums by bookkeeping of
+    scales. Oracle: tests/convert/test_convert.py.
+    """
+    plan = fold_norms(trace(ann, images))
+    # Too few steps for the delayed order would else show as a layer without currents.
+    ones = {step.name: torch.ones(()) for step in plan.neurons()}
+    build(plan, ones, neuron).require_steps(encoder.steps)
+    found = dict(thresholds.find(plan, images, encoder, neuron))
+    network = build(plan, found, neuron)
+    known = scales(plan, found)
+    report = measure(network, plan, known, images, encoder)
+    return Conversion(network, report, plan, known)

@@ -1,0 +1,40 @@
+"""How the neurons of a converted network work, as one value."""
+
+from dataclasses import dataclass
+from typing import final
+
+from bayesnn_spike.checks import require_interval
+from bayesnn_spike.neurons import Above, AtOrAbove
+from bayesnn_spike.ops.fire.spike_time import Immediate, LinearRatio, Order, RatioSurrogate
+
+
+@final
+@dataclass(frozen=True)
+class NeuronOptions:
+    """Options of every `ThresholdNeuron`; thresholds come from the conversion.
+
+    Attributes:
+        order: Immediate() (default) or Delayed(), the paper's, with one step of latency a layer.
+        v_init: the membrane at rest as a part of the threshold: 0 as published, 1/2 makes the rate
+            a rounded and not a floored one.
+        leak: factor of the membrane a step, in (0, 1]. Thresholds are always found without leak.
+        surrogate: for training after the conversion.
+        comparison: Above() or AtOrAbove(); None is the neuron's choice for the order.
+        learn_threshold: thresholds are parameters.
+        learn_leak: leaks are parameters.
+
+    Source: Rathi et al., ICLR 2020; v_init = 1/2 as in Bu et al., AAAI 2022.
+    Oracle: tests/convert/test_build.py.
+    """
+
+    order: Order = Immediate()
+    v_init: float = 0.0
+    leak: float = 1.0
+    surrogate: RatioSurrogate = LinearRatio()
+    comparison: Above | AtOrAbove | None = None
+    learn_threshold: bool = False
+    learn_leak: bool = False
+
+    def __post_init__(self) -> None:
+        require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
+        require_interval(self.leak, "NeuronOptions.leak", 0.0, 1.0)

@@ -1,0 +1,50 @@
+"""convert/curve: all T from one run."""
+
+import pytest
+import torch
+
+from bayesnn_spike.convert import NeuronOptions, convert, curve
+from bayesnn_spike.encoding import Direct, SignedRate
+from bayesnn_spike.neurons import Delayed, Immediate
+from bayesnn_spike.rng import Stream
+from tests.convert.nets import images, mlp
+
+STEPS = (5, 7, 24, 30)
+
+
+@pytest.mark.parametrize("order", [Immediate(), Delayed()])
+@pytest.mark.parametrize("code", [Direct(16), SignedRate(16, Stream(4))])
+def test_equals_a_run_of_its_own_for_every_t(order: Immediate | Delayed, code) -> None:
+    x = images(23, 50)
+    labels = torch.arange(23) % 10
+    made = convert(mlp(), x, encoder=code, neuron=NeuronOptions(order=order)).network
+    found = curve(made, x, labels, encoder=code, steps=STEPS[::-1], batch_size=9)
+    assert found.steps == STEPS
+    assert found.readouts.shape == (4, 23, 10)
+    for place, steps in enumerate(STEPS):
+        with torch.no_grad():
+            alone = made(code.encode(x, steps=steps))[0].sum(0)
+        torch.testing.assert_close(found.readouts[place], alone)
+        right = (alone.argmax(1) == labels).double().mean()
+        assert found.accuracy[place] == float(right)
+
+
+def test_the_table() -> None:
+    x = images(4, 50)
+    made = convert(mlp(), x, encoder=Direct(16)).network
+    found = curve(
+        made, x, made(Direct(8).encode(x))[0].sum(0).argmax(1), encoder=Direct(1), steps=[8]
+    )
+    assert str(found) == "steps  accuracy\n8      100.00%"
+
+
+def test_wrong_requests_are_refused() -> None:
+    x = images(4, 50)
+    made = convert(mlp(), x, encoder=Direct(16), neuron=NeuronOptions(order=Delayed())).network
+    labels = torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ValueError, match="exact chance"):
+        curve(made, x, labels, encoder=Direct(1), steps=(3, 16))
+    with pytest.raises(ValueError, match="steps must be positive"):
+        curve(made, x, labels, encoder=Direct(1), steps=())
+    with pytest.raises(ValueError, match="4 images but 3 labels"):
+        curve(made, x, labels[:3], encoder=Direct(1), steps=(16,))
