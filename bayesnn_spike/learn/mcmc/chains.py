@@ -71,7 +71,8 @@ class Chains:
         """Return the draws as a posterior of equal masses.
 
         `Empirical` hands its members out in order, and neighbours in a chain are alike: for a
-        committee of n, ask for n members, which are taken evenly from all draws.
+        committee of n, ask for n members. They come from the chains in turn, from every chain evenly
+        over its whole length.
 
         Raises:
             ValueError: not between 1 and draws * C members.
@@ -80,7 +81,10 @@ class Chains:
         count = len(rows) if members is None else members
         if not 1 <= count <= len(rows):
             raise ValueError(f"there are {len(rows)} draws, {members} members were asked for")
-        chosen = torch.arange(count) * len(rows) // count
+        chains, draws = self.signs.shape[:2]
+        turn, chain = torch.arange(count) // chains, torch.arange(count) % chains
+        own = (count - 1 - chain) // chains + 1  # members of that chain
+        chosen = (2 * turn + 1) * draws // (2 * own) * chains + chain
         return Empirical(unflatten(rows[chosen], self.shapes))
 
 

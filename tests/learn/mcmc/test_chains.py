@@ -127,17 +127,27 @@ def test_the_log_density_and_the_rates_belong_to_the_draws() -> None:
     assert 0 <= float(ladder.swaps) <= 1
 
 
-def test_the_posterior_spreads_its_members_over_all_draws() -> None:
+def test_the_posterior_spreads_its_members_over_all_chains_and_their_lengths() -> None:
     found = run(draws=6)
-    rows = found.rows()
-    assert torch.equal(rows[:8], found.signs[:, 0].float())
-    few = found.posterior(members=4)
-    assert torch.equal(flatten(few.sample(4, STREAM)), rows[[0, 12, 24, 36]])
+    rows, chains = found.rows(), 8
+    assert torch.equal(rows[:chains], found.signs[:, 0].float())
+
+    def members(count: int) -> list[tuple[int, int]]:
+        """Chain and draw of every member."""
+        numbered = torch.arange(48.0).view(6, chains, 1).transpose(0, 1)
+        given = dataclasses.replace(found, signs=numbered, shapes={"w": (1,)})
+        numbers = flatten(given.posterior(count).sample(count, STREAM)).flatten().long()
+        return [(int(n) % chains, int(n) // chains) for n in numbers]
+
+    assert members(4) == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert members(16) == [(c, d) for d in (1, 4) for c in range(chains)]
+    assert members(18)[:3] + members(18)[16:] == [(0, 1), (1, 1), (2, 1), (0, 5), (1, 5)]
+    assert members(48) == [(c, d) for d in range(6) for c in range(chains)]
     everyone = found.posterior()
     torch.testing.assert_close(flatten(everyone.mean())[0].double(), found.mean())
-    for members in (0, 49):
-        with pytest.raises(ValueError, match=f"there are 48 draws, {members} members"):
-            found.posterior(members=members)
+    for wrong in (0, 49):
+        with pytest.raises(ValueError, match=f"there are 48 draws, {wrong} members"):
+            found.posterior(members=wrong)
 
 
 def test_starts_are_drawn_from_the_prior() -> None:
