@@ -71,7 +71,7 @@ class Chains:
         """Return the draws as a posterior of equal masses.
 
         `Empirical` hands its members out in order, and neighbours in a chain are alike: for a
-        committee of n, ask for n members. They come from the chains in turn, from every chain evenly
+        committee of n, ask for n members. They come from the chains in turn, and from each evenly
         over its whole length.
 
         Raises:
