@@ -1,0 +1,83 @@
+"""The stages that only convert: the paper's thresholds, and tuned ones."""
+
+import time
+from collections.abc import Sequence
+
+import torch
+from kept import Run
+from stages import Setting, trained
+from torch import Tensor
+
+from bayesnn_spike.convert import Conversion, Maximum, NeuronOptions, convert, curve
+from bayesnn_spike.encoding import Direct
+from bayesnn_spike.neurons import Delayed, Immediate
+
+STEPS = (4, 8, 16, 32, 64, 128, 256)
+TUNED_STEPS = (4, 8, 16, 32, 64)
+SCALES = (1.0, 0.7, 0.55, 0.4, 0.3)
+CALIBRATION, CHOICE = 256, 1000
+"""Training images that set thresholds, and held-out ones that choose a scale."""
+
+
+def converted(
+    run: Run, setting: Setting, *, scale: float = 1.0, neuron: NeuronOptions = NeuronOptions()
+) -> Conversion:
+    """Convert the ANN of a run with thresholds at the largest current of 64 steps."""
+    images, _ = setting.split("train", CALIBRATION)
+    net = trained(run, setting)
+    return convert(net, images, thresholds=Maximum(scale), encoder=Direct(64), neuron=neuron)
+
+
+def as_published(run: Run, setting: Setting) -> None:
+    """Scale 1, membranes from 0, in the immediate order and in the paper's."""
+    for rule, order, steps in (
+        ("conversion", Immediate(), STEPS),
+        ("conversion_delayed", Delayed(), STEPS[1:]),
+    ):
+        if run.has(rule, *steps):
+            continue
+        conversion = converted(run, setting, neuron=NeuronOptions(order=order))
+        thresholds = {row.name: float(row.threshold) for row in conversion.report.layers}
+        _keep(run, setting, rule, conversion, steps, thresholds=thresholds)
+
+
+def tuned(run: Run, setting: Setting) -> None:
+    """Membranes from V/2, and for every T the scale that is best on held-out images."""
+    if run.has("conversion_tuned", *TUNED_STEPS):
+        return
+    images, labels = setting.split("val", CHOICE)
+    found = {}
+    for scale in SCALES:
+        conversion = converted(run, setting, scale=scale, neuron=NeuronOptions(v_init=0.5))
+        seen = curve(
+            conversion.network, images, labels, encoder=Direct(1), steps=TUNED_STEPS
+        ).accuracy
+        found[scale] = dict(zip(TUNED_STEPS, seen, strict=True))
+    best = {t: max(SCALES, key=lambda scale, t=t: found[scale][t]) for t in TUNED_STEPS}
+    for scale in sorted(set(best.values())):
+        steps = [t for t in TUNED_STEPS if best[t] == scale]
+        conversion = converted(run, setting, scale=scale, neuron=NeuronOptions(v_init=0.5))
+        held_out = {str(s): found[s] for s in SCALES}
+        _keep(run, setting, "conversion_tuned", conversion, steps, scale=scale, held_out=held_out)
+
+
+def _keep(
+    run: Run,
+    setting: Setting,
+    rule: str,
+    conversion: Conversion,
+    steps: Sequence[int],
+    **facts,
+) -> None:
+    """Run the test images once and keep the rows of a rule."""
+    started = time.perf_counter()
+    images, labels = setting.split("test")
+    seen = curve(conversion.network, images, labels, encoder=Direct(1), steps=steps)
+    seconds = time.perf_counter() - started
+    for t, readout in zip(seen.steps, seen.readouts, strict=True):
+        run.keep(rule, t, conversion.descale(readout, t), seconds=seconds, **facts)
+
+
+def accuracy(readout: Tensor, labels: Tensor) -> float:
+    """Share of right answers."""
+    return float((readout.argmax(-1) == labels).to(torch.float64).mean())

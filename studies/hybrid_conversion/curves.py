@@ -1,0 +1,88 @@
+"""The page of curves: accuracy, NLL and ECE against the number of time steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from bayesnn_spike.report.figures.style import (
+    CYCLE,
+    GREY,
+    MARKERS,
+    grid_lines,
+    new_figure,
+    styled,
+)
+
+RULES = {
+    "conversion": "conversion, published thresholds",
+    "conversion_tuned": "conversion, tuned",
+    "hybrid": "hybrid, spike time (STDB)",
+    "hybrid_linear": "hybrid, linear surrogate",
+    "scratch": "from scratch, linear surrogate",
+    "scratch_stdb": "from scratch, STDB",
+    "qcfs": "QCFS",
+    "binary_straight_through": "binary, straight-through",
+    "binary_bayes": "binary, Bayes",
+}
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+METRICS = (("accuracy", "error in %"), ("nll", "NLL in nats"), ("ece", "ECE"))
+
+
+@styled
+def page(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Draw a column a data set and a row a score; bars are standard deviations over seeds."""
+    sets = [name for name in TITLES if any(r["data"] == name for r in rows)]
+    figure = new_figure(4.4 * len(sets) + 0.4, 8.4)
+    axes = figure.subplots(len(METRICS), len(sets), squeeze=False, sharex=True)
+    for column, data in enumerate(sets):
+        own = [r for r in rows if r["data"] == data]
+        for line, (metric, label) in enumerate(METRICS):
+            _panel(axes[line][column], own, metric)
+            if column == 0:
+                axes[line][column].set_ylabel(label)
+        axes[0][column].set_title(TITLES[data])
+        axes[-1][column].set_xlabel("time steps T")
+    handles = {}
+    for ax in axes.flat:
+        handles |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str) -> None:
+    for place, (rule, label) in enumerate(RULES.items()):
+        own = sorted((r for r in rows if r["rule"] == rule), key=lambda r: r["steps"])
+        if not own:
+            continue
+        means = [_shown(metric, r["metrics"][metric]["mean"]) for r in own]
+        scale = 100 if metric == "accuracy" else 1
+        spreads = [scale * (r["metrics"][metric]["std"] or 0) for r in own]
+        ax.errorbar(
+            [r["steps"] for r in own],
+            means,
+            yerr=spreads,
+            color=CYCLE[place % len(CYCLE)],
+            marker=MARKERS[place % len(MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+            linestyle="--" if place >= len(CYCLE) else "-",
+            label=label,
+        )
+    ann = [r for r in rows if r["rule"] == "ann"]
+    if ann:
+        value = _shown(metric, ann[0]["metrics"][metric]["mean"])
+        ax.axhline(value, color=GREY, linewidth=1, linestyle=":", label="ANN")
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
+    grid_lines(ax)
+
+
+def _shown(metric: str, value: float) -> float:
+    """Errors in place of accuracies, so that what is left to gain can be seen."""
+    return 100 * (1 - value) if metric == "accuracy" else value

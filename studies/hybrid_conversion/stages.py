@@ -1,0 +1,81 @@
+"""What all stages of a run share, and the first of them: the ANN."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import ann as training
+import torch
+from kept import Run, keep_labels, say
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bayesnn_spike.events.datasets.image_augment import Augment
+from bayesnn_spike.events.datasets.still import ImageSet, load_still
+from bayesnn_spike.models.small import small_resnet, small_vgg
+from bayesnn_spike.rng import Stream
+
+NETWORKS = {"vgg": small_vgg, "resnet": small_resnet}
+EPOCHS = {"mnist": 4, "fashion-mnist": 12}
+AUGMENT = {"mnist": Augment(shift=2), "fashion-mnist": Augment(shift=2, flip=True)}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all stages of a run share.
+
+    Attributes:
+        data: the images; 5,000 of the official training images are held out in `val`.
+        stream: of the run.
+        augment: of training images.
+    """
+
+    data: ImageSet
+    stream: Stream
+    augment: Augment
+
+    @classmethod
+    def load(cls, run: Run, root: Path) -> "Setting":
+        """Read the data set of a run."""
+        data = load_still(run.data, root=root / run.data.replace("-", "_"), seed=0, val_size=5000)
+        keep_labels(run, data.labels[torch.from_numpy(data.splits["test"].indices.copy())])
+        stream = Stream(run.seed).child("hybrid conversion", run.data, run.network)
+        return cls(data, stream, AUGMENT[run.data])
+
+    def split(self, name: str, limit: int | None = None) -> tuple[Tensor, Tensor]:
+        """Return images and labels of a split, or its first ones."""
+        batch = self.data.batch(self.data.splits[name].indices[:limit])
+        return batch.images, batch.labels
+
+
+def network(run: Run, setting: Setting) -> nn.Module:
+    """Return the ANN of a run with its first weights."""
+    return NETWORKS[run.network](stream=setting.stream.child("ann"))
+
+
+def trained(run: Run, setting: Setting) -> nn.Module:
+    """Return the trained ANN of a run."""
+    net = network(run, setting)
+    net.load_state_dict(load_file(run.folder / "ann.safetensors"))
+    return net.eval()
+
+
+def train_ann(run: Run, setting: Setting) -> None:
+    """Train the ANN and keep its weights and its row."""
+    if run.has("ann", 0):
+        return
+    net, started = network(run, setting), time.perf_counter()
+    images, labels = setting.split("val")
+
+    def log(epoch: int, loss: float) -> None:
+        right = (training.logits(net, images).argmax(1) == labels).float().mean()
+        took = time.perf_counter() - started
+        say(f"  epoch {epoch}: loss {loss:.4f}, held out {right:.2%}, {took:.0f} s")
+
+    recipe = training.AnnRecipe(EPOCHS[run.data])
+    training.train(net, setting.data, recipe, setting.augment, setting.stream.child("train"), log)
+    seconds = time.perf_counter() - started
+    run.folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: p.detach().contiguous() for name, p in net.state_dict().items()}
+    save_file(weights, run.folder / "ann.safetensors")
+    run.keep("ann", 0, training.logits(net, setting.split("test")[0]), seconds=seconds)

@@ -1,0 +1,196 @@
+"""From the kept rows to `summary.json`, a table and the page of curves.
+
+python summarise.py --out runs --results results
+"""
+
+import argparse
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from curves import page
+from kept import Run
+
+from bayesnn_spike.calibration import example_correct, example_nll, paired_difference
+from bayesnn_spike.io import atomic_write_text
+from bayesnn_spike.report.figures.style import save_png
+from bayesnn_spike.rng import Stream
+from bayesnn_spike.study.record import versions
+from bayesnn_spike.study.scores import score, spread
+
+STREAM = Stream(0).child("hybrid conversion", "summary")
+DATA, SEEDS = ("mnist", "fashion-mnist"), range(10)
+QUESTION = (
+    "How many time steps does a converted network need, how many after training through time, and "
+    "how far can each be trusted?"
+)
+COMMAND = "python run.py --data-root DATA --data NAME --seed SEED --out runs; python summarise.py"
+PREDICT = {
+    "hybrid": "softmax of the readout summed over time, as it was trained",
+    "scratch": "softmax of the readout summed over time, as it was trained",
+    "binary": "mean over draws of the softmax of the readout summed over time",
+}
+DESCALED = "softmax of the readout in units of the ANN's logits"
+
+
+class Kept(NamedTuple):
+    """The predictions of one rule after some steps, for all its seeds."""
+
+    data: str
+    rule: str
+    steps: int
+    seeds: tuple[int, ...]
+    probs: np.ndarray
+    labels: np.ndarray
+    seconds: list[float]
+    facts: list[dict[str, Any]]
+
+
+def read(out: Path, network: str) -> list[Kept]:
+    """Return all rows of a network, by data set, rule and steps."""
+    found: dict[tuple[str, str, int], list[tuple[int, np.ndarray, dict[str, Any]]]] = {}
+    labels = {}
+    for data, seed in itertools.product(DATA, SEEDS):
+        run = Run(out, data, network, seed)
+        for (rule, steps), (probs, facts) in run.rows().items():
+            found.setdefault((data, rule, steps), []).append((seed, probs, facts))
+            labels[data] = np.load(run.labels)
+    return [
+        Kept(
+            data,
+            rule,
+            steps,
+            tuple(seed for seed, _, _ in rows),
+            np.stack([probs for _, probs, _ in rows]).astype(np.float64),
+            labels[data],
+            [facts["seconds"] for _, _, facts in rows],
+            [{k: v for k, v in facts.items() if k != "seconds"} for _, _, facts in rows],
+        )
+        for (data, rule, steps), rows in sorted(found.items())
+    ]
+
+
+def row(kept: Kept) -> dict[str, Any]:
+    """One row of the summary."""
+    how = next((said for rule, said in PREDICT.items() if kept.rule.startswith(rule)), DESCALED)
+    return {
+        "data": kept.data,
+        "rule": kept.rule,
+        "steps": kept.steps,
+        "predict": "softmax" if kept.rule in ("ann", "qcfs_ann") else how,
+        "seeds": len(kept.seeds),
+        "examples": len(kept.labels),
+        "metrics": score(kept.probs, kept.labels),
+        "seconds": spread(kept.seconds),
+        "settings": [
+            {k: v for k, v in facts.items() if k not in ("losses", "held_out")}
+            for facts in kept.facts
+        ],
+    }
+
+
+def pairs(rows: list[Kept]) -> Iterator[tuple[Kept, Kept]]:
+    """The comparisons that the claims need."""
+    by = {(r.data, r.rule, r.steps): r for r in rows}
+    for (data, rule, steps), one in by.items():
+        others = []
+        if rule in ("hybrid", "hybrid_linear"):
+            others += [("ann", 0), ("conversion", steps), ("conversion_tuned", steps)]
+            others += [("scratch", steps), ("scratch_stdb", steps)]
+        elif rule in ("conversion", "conversion_tuned", "qcfs", "conversion_delayed"):
+            others += [("ann", 0)]
+        elif rule == "binary_bayes":
+            others += [("binary_straight_through", steps), ("hybrid", steps)]
+        for other, t in others:
+            if (data, other, t) in by:
+                yield one, by[data, other, t]
+
+
+def difference(one: Kept, other: Kept) -> dict[str, Any] | None:
+    """Accuracy and NLL of one minus the other, with intervals over images and seeds."""
+    shared = sorted(set(one.seeds) & set(other.seeds))
+    if not shared:
+        return None
+    a = one.probs[[one.seeds.index(s) for s in shared]]
+    b = other.probs[[other.seeds.index(s) for s in shared]]
+    found = {}
+    for name, loss in (("accuracy", example_correct), ("nll", example_nll)):
+        stream = STREAM.child(one.data, one.rule, one.steps, other.rule, other.steps)
+        what = paired_difference(
+            loss(a, one.labels), loss(b, one.labels), stream=stream, resamples=1000
+        )
+        found[name] = {
+            "value": what.value,
+            "low": what.interval.low,
+            "high": what.interval.high,
+            "excludes_zero": what.excludes_zero,
+        }
+    return {
+        "data": one.data,
+        "rule": one.rule,
+        "steps": one.steps,
+        "minus": {"rule": other.rule, "steps": other.steps},
+        "seeds": len(shared),
+        "difference": found,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Accuracy, NLL and ECE by data set, rule and T, as Markdown."""
+    lines = [
+        "| data | rule | T | seeds | accuracy | NLL | ECE |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for r in rows:
+        m = r["metrics"]
+        cells = [r["data"], r["rule"], str(r["steps"] or ""), str(r["seeds"])]
+        cells += [f"{_cell(m['accuracy'], 100, 2)} %", _cell(m["nll"], 1, 3), _cell(m["ece"], 1, 4)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(metric: dict[str, Any], times: float, digits: int) -> str:
+    mean = f"{times * metric['mean']:.{digits}f}"
+    return mean if metric["std"] is None else f"{mean} ± {times * metric['std']:.{digits}f}"
+
+
+def main() -> None:
+    """Read the rows, write summary, table and page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--results", type=Path, required=True, help="where the summary goes")
+    parser.add_argument("--network", choices=("vgg", "resnet"), default="vgg")
+    args = parser.parse_args()
+    rows = read(args.out, args.network)
+    if not rows:
+        raise SystemExit(f"{args.out} has no rows of {args.network}: run run.py first")
+    made = [row(kept) for kept in rows]
+    found = [difference(one, other) for one, other in pairs(rows)]
+    summary = {
+        "study": "hybrid_conversion",
+        "question": QUESTION,
+        "command": COMMAND,
+        "network": args.network,
+        "versions": versions(),
+        "rows": made,
+        "comparisons": [entry for entry in found if entry is not None],
+        "definitions": {
+            "steps": "time steps T; 0 for networks without time",
+            "accuracy": "share of right top labels",
+            "nll": "mean -ln p(label) in nats",
+            "brier": "mean of sum over classes of (p - label)^2, range 0 to 2",
+            "ece": "top label, 15 equal-width bins, left-closed, last bin closed, L1",
+            "comparisons": "95 % bootstrap intervals over images and seeds, 1,000 resamples",
+        },
+    }
+    args.results.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(args.results / "summary.json", json.dumps(summary, indent=1) + "\n")
+    atomic_write_text(args.results / "table.md", table(made))
+    save_png(page(made), args.results / "curves.png")
+
+
+if __name__ == "__main__":
+    main()
