@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from bayesnn_spike.checks import require_interval
+from bayesnn_spike.checks import require_interval, require_positive
 from bayesnn_spike.neurons import Above, AtOrAbove
 from bayesnn_spike.ops.fire.spike_time import Immediate, LinearRatio, Order, RatioSurrogate
 
@@ -38,3 +38,4 @@ class NeuronOptions:
     def __post_init__(self) -> None:
         require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
         require_interval(self.leak, "NeuronOptions.leak", 0.0, 1.0)
+        require_positive(self.leak, "NeuronOptions.leak")

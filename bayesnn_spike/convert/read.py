@@ -13,7 +13,7 @@ from bayesnn_spike.convert.plan import Drop, Flatten, Norm, Operation, Pool, Rec
 from bayesnn_spike.convert.qcfs import QcfsReLU
 from bayesnn_spike.convert.refuse import Reason
 
-_RETRAIN = "train the network with ReLU (or convert.qcfs) in its place"
+_RETRAIN = "train the network with ReLU (or convert.with_qcfs) in its place"
 _AVERAGE = "train the network with AvgPool2d in its place: the maximum of rates is not in spikes"
 _LOGITS = "return the logits: prediction takes the softmax of the readout"
 _MODULE = "make it an nn.Linear or nn.Conv2d module"

@@ -113,7 +113,8 @@ class ThresholdNeuron(nn.Module):
     def clamp_(self, *, least: float = 1e-3) -> None:
         """Bring a learned leak back into [0, 1] and a learned threshold to `least` or above.
 
-        To be called after each step of an optimiser.
+        To be called after each step of an optimiser of `torch.optim`. A `learner` keeps parameters
+        of its own: its rule takes `Gradient(bounds=...)`.
         """
         if isinstance(self.leak, nn.Parameter):
             self.leak.clamp_(0.0, 1.0)

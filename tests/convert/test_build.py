@@ -83,3 +83,5 @@ def test_options_are_checked() -> None:
         NeuronOptions(v_init=1.5)
     with pytest.raises(ValueError, match="leak"):
         NeuronOptions(leak=-0.1)
+    with pytest.raises(ValueError, match="leak"):
+        NeuronOptions(leak=0.0)

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from bayesnn_spike.convert import NeuronOptions, Qcfs, QcfsReLU, convert, curve, with_qcfs
+from bayesnn_spike.convert import (
+    Maximum,
+    NeuronOptions,
+    Qcfs,
+    QcfsReLU,
+    convert,
+    curve,
+    with_qcfs,
+)
 from bayesnn_spike.encoding import Direct, direct
 from bayesnn_spike.neurons import ThresholdNeuron
 from tests.convert.nets import Function, chain, images, mlp, residual, seeded
@@ -110,3 +118,16 @@ def test_what_has_no_bound_is_refused() -> None:
 def test_a_residual_network_is_named_where_it_has_no_modules() -> None:
     ann = with_qcfs(residual(), 4, images(4, 1, 8, 8))
     assert isinstance(ann.act, QcfsReLU)
+
+
+def test_double_precision_stays() -> None:
+    x = images(20, 6).double()
+    plain = nn.Sequential(nn.Linear(6, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False))
+    for thresholds in (Qcfs(), Maximum(fixed=(("1", 2.0),))):
+        net = with_qcfs(plain.double(), 4, x) if isinstance(thresholds, Qcfs) else plain.double()
+        made = convert(net, x, thresholds=thresholds, encoder=Direct(4))
+        readout, _ = made.network(direct(x, 4))
+        assert readout.dtype == torch.float64
+        assert all(
+            b.dtype == torch.float64 for b in made.network.buffers() if b.is_floating_point()
+        )

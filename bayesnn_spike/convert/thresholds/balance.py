@@ -21,7 +21,7 @@ class Maximum:
         scale: multiplies all thresholds at the end: smaller fires more and clips more. 0.7 is the
             published choice for some hundred steps, less is better for fewer.
         fixed: thresholds that are given, by patterns of neurons' names, such as
-            `(("blocks_*", 1.0),)` of the paper's residual networks; they are not scaled.
+            `(("block*", 1.0),)` of the paper's residual networks; they are not scaled.
 
     Source: Rathi et al., ICLR 2020. Oracle: tests/convert/thresholds/test_balance.py.
     """

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
-import torch
 from torch import Tensor
 
 from bayesnn_spike.convert.options import NeuronOptions
@@ -53,7 +52,7 @@ class Qcfs:
         Raises:
             ConversionError: a neuron's activation is no `QcfsReLU`; all are named.
         """
-        del images, encoder, options
+        del encoder, options
         advice = "train with convert.with_qcfs first, or take Maximum()"
         wrong = [
             Reason(step.path, "not a QcfsReLU, so it has no bound", advice)
@@ -62,5 +61,5 @@ class Qcfs:
         ]
         if wrong:
             raise ConversionError(wrong)
-        bounds = {step.name: torch.tensor(step.operation.bound) for step in plan.neurons()}
+        bounds = {step.name: images.new_tensor(step.operation.bound) for step in plan.neurons()}
         return from_bounds(plan, bounds)

@@ -66,7 +66,7 @@ def search(
     for position, name in enumerate(names):
         section = _Section(plan, name, thresholds)
         if name in given:
-            thresholds[name] = torch.tensor(given[name])
+            thresholds[name] = images.new_tensor(given[name])
         else:
             thresholds[name] = _threshold(replay, section, percentile)
         later = {i for n in names[position + 1 :] for i in _spikes_for(plan, n, set(names))}

@@ -1,6 +1,7 @@
 """Real weights by plain gradient descent: the full-precision baseline."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import final
 
 from bayesnn_spike.learn.credit import Credit, Draw
@@ -20,12 +21,15 @@ class Gradient:
     Args:
         optimizer: Sgd, Momentum or Adam.
         initial: first weights; normal of deviation 1, since layers scale by 1/sqrt(fan_in).
+        bounds: (shell pattern, least, most) of parameters that are brought back after each step, in
+            order: learned leaks `("*.leak", 0.0, 1.0)`, thresholds `("*.v_threshold", 1e-3, inf)`.
 
     Oracle: tests/learn/rules/test_gradient.py.
     """
 
     optimizer: Optimizer = Adam(1e-3)
     initial: Initial = Normal(1.0)
+    bounds: tuple[tuple[str, float, float], ...] = ()
 
     def init(self, params: Weights, stream: Stream) -> Latents:
         latents = {n: p[None] for n, p in initialise(self.initial, params, stream).items()}
@@ -38,7 +42,13 @@ class Gradient:
 
     def step(self, state: Latents, draw: Draw, credit: Credit) -> Latents:
         del draw
-        return Latents(*self.optimizer.step(state.latents, credit.grads, state.optimizer))
+        latents, optimizer = self.optimizer.step(state.latents, credit.grads, state.optimizer)
+        for pattern, least, most in self.bounds:
+            latents = {
+                n: p.clamp(least, most) if fnmatchcase(n, pattern) else p
+                for n, p in latents.items()
+            }
+        return Latents(latents, optimizer)
 
     def posterior(self, state: Latents) -> Point:
         return Point({n: p[0].clone() for n, p in state.latents.items()})

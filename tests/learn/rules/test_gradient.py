@@ -25,6 +25,18 @@ def test_descent_on_a_parabola() -> None:
     assert float(info.loss) == (2.25**2 + 4.5**2) / 2
 
 
+def test_bounded_parameters_are_brought_back_after_each_step() -> None:
+    """L = -w: w grows by lr without end, and stops at its bound."""
+    bounds = (("w", 0.0, 1.0), ("other.*", 5.0, 6.0))
+    rule = Gradient(Sgd(0.25), Given(), bounds)
+    learn = learner(rule, Problem(2, lambda w: -w.sum(-1)), outputs_are_losses)
+    state = learn.init(Stream(0), {"w": torch.tensor([0.6, -0.6])})
+    for expected in ([0.85, 0.0], [1.0, 0.25], [1.0, 0.5]):
+        state, _ = learn.update(state, BATCH)
+        found = learn.posterior(state).weights["w"]
+        torch.testing.assert_close(found, torch.tensor(expected))
+
+
 def test_it_starts_at_its_initial_weights_and_runs_them_as_they_are() -> None:
     params, rule = {"a": torch.ones(3, 2), "b": torch.ones(4)}, Gradient()
     state = rule.init(params, Stream(1))
