@@ -154,10 +154,14 @@ class _Reader(fx.Interpreter):
         module = self.module.get_submodule(node.target) if node.op == "call_module" else None
         if isinstance(module, nn.Flatten):
             found = read_function("flatten", (), {}, sizes, where)
+        elif isinstance(module, nn.Linear) and len(sizes[0]) != 2:
+            what = f"a linear layer on features of shape {tuple(sizes[0][1:])}"
+            found = Reason(where, what, "flatten them before it")
         elif module is not None:
             found = read_module(module, where)
         else:
-            kwargs = {k: v for k, v in node.kwargs.items() if k not in ("inplace", "training")}
+            unread = ("input", "inplace", "training")
+            kwargs = {k: v for k, v in node.kwargs.items() if k not in unread}
             found = read_function(name, node.args[1:], kwargs, sizes, where)
         if isinstance(found, Reason):
             self.reasons.append(found)
@@ -172,8 +176,10 @@ class _Reader(fx.Interpreter):
         self.place[node.name] = place
 
     def _read_sum(self, node: fx.Node, where: str) -> None:
-        terms = [a for a in node.args if isinstance(a, fx.Node) and a.name in self.place]
-        if len(terms) != 2 or node.kwargs:
+        named = {k: v for k, v in node.kwargs.items() if k in ("input", "other")}
+        given = [*node.args, *named.values()]
+        terms = [a for a in given if isinstance(a, fx.Node) and a.name in self.place]
+        if len(terms) != 2 or len(named) < len(node.kwargs):
             self._refuse(where, "adds something else than two tensors", "put it into a layer")
             return
         sizes = {self.sizes[term.name] for term in terms}

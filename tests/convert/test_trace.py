@@ -206,6 +206,24 @@ def test_refusals_of_functions(function, text: str) -> None:
     assert any(text in reason for reason in reasons(seeded(net), images(2, 3)))
 
 
+def test_tensors_may_be_named() -> None:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        y = F.relu(input=self.one(x))
+        y = F.avg_pool2d(input=torch.add(input=y, other=x), kernel_size=2)
+        return self.head(torch.flatten(input=y, start_dim=1))
+
+    one, head = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(4, 2)
+    found = trace(seeded(Function(forward, one=one, head=head)), images(2, 1, 4, 4))
+    names = [type(step.operation).__name__ for step in found.steps]
+    assert names == ["Synapse", "Rectify", "Add", "Pool", "Flatten", "Synapse"]
+
+
+def test_a_linear_layer_on_the_last_axis_of_a_map_is_refused() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+    (found,) = reasons(seeded(net), images(2, 1, 4, 4))
+    assert found.startswith("0: a linear layer on features of shape (1, 4, 4)")
+
+
 def test_two_inputs_are_refused() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
