@@ -10,6 +10,7 @@ from bayesnn_spike.checks import require_positive
 from bayesnn_spike.nn.constant import once
 from bayesnn_spike.ops.pool import mean_pool2d
 from bayesnn_spike.ops.synapse import conv2d, linear
+from bayesnn_spike.ops.synapse.shapes import pair
 from bayesnn_spike.weights import SignLeaf
 
 
@@ -139,10 +140,6 @@ def _windows(module: nn.Module) -> int | None:
     """The side of the windows of plain average pooling, None for any other module."""
     if not isinstance(module, nn.AvgPool2d) or module.ceil_mode or module.divisor_override:
         return None
-    height, width = _pair(module.kernel_size)
-    plain = _pair(module.stride) == (height, width) and _pair(module.padding) == (0, 0)
+    height, width = pair(module.kernel_size)
+    plain = pair(module.stride) == (height, width) and pair(module.padding) == (0, 0)
     return height if height == width and plain else None
-
-
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)

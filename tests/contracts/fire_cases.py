@@ -59,11 +59,15 @@ def _clocked_inputs(b: int) -> list[Tensor]:
     ]
 
 
+def _current_and_membrane(b: int) -> list[Tensor]:
+    return [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)]
+
+
 FIRE_CASES = {
     "fire, soft": Case(
         "fire",
         lambda x, state: _fire(x, state, reset=Subtract()),
-        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
+        _current_and_membrane,
         (2, 1),
         (0, 0),
         out_batch=(2, 1),
@@ -73,7 +77,7 @@ FIRE_CASES = {
     "fire, hard, full gradient": Case(
         "fire",
         lambda x, state: _fire(x, state, reset=ToValue(-0.25), detach_reset=False),
-        lambda b: [cases.lattice(K, T, b, 7), cases.lattice(K, b, 7, seed=1)],
+        _current_and_membrane,
         (2, 1),
         (0, 0),
         out_batch=(2, 1),

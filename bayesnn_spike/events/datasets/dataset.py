@@ -54,16 +54,7 @@ class SpikeDataset:
                 f"{self.name}: spikes must be uint8 [N, T, *in], got {spikes.dtype} "
                 f"{list(spikes.shape)}"
             )
-        if labels.dtype != torch.int64 or labels.shape != spikes.shape[:1]:
-            raise DataSetError(
-                f"{self.name}: labels must be int64 [{len(spikes)}], got {labels.dtype} "
-                f"{list(labels.shape)}"
-            )
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
-            raise DataSetError(
-                f"{self.name}: labels run from {int(labels.min())} to {int(labels.max())}, but "
-                f"there are {len(self.classes)} classes"
-            )
+        require_labels(self.name, labels, len(spikes), len(self.classes))
         for name, split in self.splits.items():
             if split.dataset != self.fingerprint:
                 raise DataSetError(
@@ -95,9 +86,7 @@ class SpikeDataset:
         Raises:
             IndexError: a row is negative or not in the data set.
         """
-        # Copied from numpy: the indices of a split are read-only, which torch warns about.
-        is_tensor = isinstance(indices, Tensor)
-        rows = indices if is_tensor else torch.from_numpy(np.array(indices, dtype=np.int64))
+        rows = as_rows(indices)
         # `index_select` is ten times faster than indexing; and transposed as bytes, then widened,
         # is a quarter of the memory traffic.
         chosen = self.spikes.index_select(0, rows)
@@ -170,3 +159,23 @@ def content_digest(spikes: Tensor, labels: Tensor) -> str:
     digest = sha256(text + labels.numpy().astype("<i8").tobytes())
     digest.update(spikes.contiguous().numpy())
     return digest.hexdigest()
+
+
+def require_labels(name: str, labels: Tensor, examples: int, classes: int) -> None:
+    """Raise DataSetError unless the labels are int64 `[examples]` class indices."""
+    if labels.dtype != torch.int64 or labels.shape != (examples,):
+        raise DataSetError(
+            f"{name}: labels must be int64 [{examples}], got {labels.dtype} {list(labels.shape)}"
+        )
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise DataSetError(
+            f"{name}: labels run from {int(labels.min())} to {int(labels.max())}, but "
+            f"there are {classes} classes"
+        )
+
+
+def as_rows(indices: np.ndarray | Tensor) -> Tensor:
+    """Return indices as an int64 tensor; those of a split are read-only and are copied."""
+    if isinstance(indices, Tensor):
+        return indices
+    return torch.from_numpy(np.array(indices, dtype=np.int64))

@@ -117,13 +117,6 @@ def _batches(
         yield data.batch(rows[first : first + size], scale=scale, augment=augment, stream=own)
 
 
-def as_rows(indices: np.ndarray | Tensor) -> Tensor:
-    """Return indices as an int64 tensor; those of a split are read-only and are copied."""
-    if isinstance(indices, Tensor):
-        return indices
-    return torch.from_numpy(np.array(indices, dtype=np.int64))
-
-
 def require_stream(augment: object, stream: Stream | None) -> None:
     """Raise ValueError for an augmentation without a source of randomness."""
     if augment is not None and stream is None:

@@ -25,11 +25,10 @@ from torch import Tensor
 from bayesnn_spike.checks import require_interval, require_positive
 from bayesnn_spike.events.datasets._folder import require_root
 from bayesnn_spike.events.datasets._jpeg import decode, pillow
-from bayesnn_spike.events.datasets.dataset import DataSetError
+from bayesnn_spike.events.datasets.dataset import DataSetError, as_rows
 from bayesnn_spike.events.datasets.image_batch import (
     ImageBatch,
     Scale,
-    as_rows,
     require_stream,
 )
 from bayesnn_spike.events.datasets.official import choose

@@ -22,12 +22,11 @@ from torch import Tensor
 
 from bayesnn_spike.events.datasets.cifar import read_cifar10, read_cifar100
 from bayesnn_spike.events.datasets.cifar_jpeg import read_cifar10_jpeg
-from bayesnn_spike.events.datasets.dataset import DataSetError
+from bayesnn_spike.events.datasets.dataset import DataSetError, as_rows, require_labels
 from bayesnn_spike.events.datasets.image_augment import Augment
 from bayesnn_spike.events.datasets.image_batch import (
     ImageBatch,
     Scale,
-    as_rows,
     require_stream,
 )
 from bayesnn_spike.events.datasets.image_download import download_still
@@ -68,16 +67,7 @@ class ImageSet:
                 f"{self.name}: images must be uint8 [N, C, H, W], got {images.dtype} "
                 f"{list(images.shape)}"
             )
-        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
-            raise DataSetError(
-                f"{self.name}: labels must be int64 [{len(images)}], got {labels.dtype} "
-                f"{list(labels.shape)}"
-            )
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
-            raise DataSetError(
-                f"{self.name}: labels run from {int(labels.min())} to {int(labels.max())}, but "
-                f"there are {len(self.classes)} classes"
-            )
+        require_labels(self.name, labels, len(images), len(self.classes))
         for name, split in self.splits.items():
             if split.dataset != self.fingerprint or split.indices[-1] >= len(labels):
                 raise DataSetError(
