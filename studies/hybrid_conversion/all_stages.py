@@ -2,6 +2,7 @@
 
 import binary
 import converted
+import mechanism
 import quantised
 import spiking
 from stages import train_ann
@@ -11,10 +12,11 @@ STAGES = {
     "conversion": converted.as_published,
     "tuned": converted.tuned,
     "choose": spiking.choose,
-    "hybrid": spiking.stage("hybrid", "hybrid", "stdb"),
-    "hybrid_linear": spiking.stage("hybrid", "hybrid_linear", "linear"),
-    "scratch": spiking.stage("scratch", "scratch", "linear"),
-    "scratch_stdb": spiking.stage("scratch", "scratch_stdb", "stdb"),
+    "hybrid": spiking.stage("hybrid", chosen=True),
+    "scratch": spiking.stage("scratch", chosen=True),
+    "hybrid_other": spiking.stage("hybrid", chosen=False),
+    "scratch_other": spiking.stage("scratch", chosen=False),
+    "mechanism": mechanism.mechanism,
     "qcfs": quantised.qcfs,
     "binary": binary.binary,
 }

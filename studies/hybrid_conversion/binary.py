@@ -108,6 +108,6 @@ def committee(
     return (total / DRAWS).clamp_min(1e-300).log()
 
 
-def _log(step: int, loss: float) -> None:
+def _log(step: int, loss: float, _: AbstractPosterior) -> None:
     if step % 300 == 0:
         say(f"    step {step}: loss {loss:.4f}")

@@ -13,7 +13,7 @@ from bayesnn_spike.encoding import Direct
 from bayesnn_spike.neurons import Delayed, Immediate
 
 STEPS = (4, 8, 16, 32, 64, 128, 256)
-TUNED_STEPS = (4, 8, 16, 32, 64)
+DELAYED_STEPS, TUNED_STEPS = STEPS[1:5], STEPS[:5]
 SCALES = (1.0, 0.7, 0.55, 0.4, 0.3)
 CALIBRATION, CHOICE = 256, 1000
 """Training images that set thresholds, and held-out ones that choose a scale."""
@@ -32,7 +32,7 @@ def as_published(run: Run, setting: Setting) -> None:
     """Scale 1, membranes from 0, in the immediate order and in the paper's."""
     for rule, order, steps in (
         ("conversion", Immediate(), STEPS),
-        ("conversion_delayed", Delayed(), STEPS[1:]),
+        ("conversion_delayed", Delayed(), DELAYED_STEPS),
     ):
         if run.has(rule, *steps):
             continue

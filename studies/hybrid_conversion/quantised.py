@@ -13,7 +13,7 @@ from bayesnn_spike.convert import NeuronOptions, Qcfs, convert, curve, with_qcfs
 from bayesnn_spike.encoding import Direct
 
 LEVELS, STEPS = 4, (1, 2, 4, 8, 16, 32)
-EPOCHS = {"mnist": 2, "fashion-mnist": 4}
+EPOCHS = {"mnist": 2, "fashion-mnist": 4, "cifar10-jpeg": 4}
 
 
 def qcfs(run: Run, setting: Setting) -> None:

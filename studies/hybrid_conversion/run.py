@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data-root", type=Path, required=True, help="folder with mnist/, fashion_mnist/, ..."
     )
-    parser.add_argument("--data", choices=("mnist", "fashion-mnist"), required=True)
+    parser.add_argument("--data", choices=("mnist", "fashion-mnist", "cifar10-jpeg"), required=True)
     parser.add_argument("--network", choices=("vgg", "resnet"), default="vgg")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")

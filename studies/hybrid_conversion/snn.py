@@ -22,6 +22,8 @@ from bayesnn_spike.posterior import AbstractPosterior
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch, Weights
 
+Log = Callable[[int, float, AbstractPosterior], None]
+"""Gets the number of updates, the mean loss since it was called last, and the posterior."""
 IMAGES_A_PASS = 20_000
 """One epoch of the spiking networks: so many images, not all 55,000."""
 
@@ -54,12 +56,11 @@ def train(
     recipe: SnnRecipe,
     augment: Augment,
     stream: Stream,
-    log: Callable[[int, float], None],
+    log: Log,
 ) -> None:
     """Train the real weights of a spiking network in place; arguments as of `learn`."""
     rule = Gradient(Adam(Cosine(recipe.lr, recipe.updates)), Given())
-    posterior = learn(rule, network, None, data, recipe, augment, stream, log)
-    put(network, {name: leaf[0] for name, leaf in posterior.mode().items()})
+    put(network, learn(rule, network, None, data, recipe, augment, stream, log))
     network.eval()
 
 
@@ -71,7 +72,7 @@ def learn(
     recipe: SnnRecipe,
     augment: Augment,
     stream: Stream,
-    log: Callable[[int, float], None],
+    log: Log,
 ) -> AbstractPosterior:
     """Learn a spiking network by a rule and return its posterior.
 
@@ -83,7 +84,7 @@ def learn(
         recipe: how long, and with how many steps; the rule has its own step sizes.
         augment: of training images.
         stream: of this training.
-        log: gets every 100th update and the mean loss since.
+        log: called at every 100th update and at the last one.
     """
     learning = learner(rule, network, SummedCrossEntropy())
     network.train()
@@ -96,7 +97,7 @@ def learn(
             losses.append(float(info.loss))
             done += 1
             if done % 100 == 0 or done == recipe.updates:
-                log(done, sum(losses) / len(losses))
+                log(done, sum(losses) / len(losses), learning.posterior(state))
                 losses.clear()
             if done == recipe.updates:
                 break
@@ -105,10 +106,11 @@ def learn(
 
 
 @torch.no_grad()
-def put(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Write weights into a network's parameters."""
+def put(network: nn.Module, posterior: AbstractPosterior) -> None:
+    """Write a posterior's most probable weights into a network's parameters."""
+    weights = posterior.mode()
     for name, parameter in network.named_parameters():
-        parameter.copy_(weights[name])
+        parameter.copy_(weights[name][0])
 
 
 @torch.no_grad()

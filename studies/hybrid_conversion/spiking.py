@@ -1,9 +1,10 @@
 """The stages that train spiking networks: from the conversion, and from random weights."""
 
 import copy
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -17,11 +18,20 @@ from bayesnn_spike.convert import Conversion, Maximum, NeuronOptions, convert
 from bayesnn_spike.encoding import Direct
 from bayesnn_spike.io import atomic_write_text
 from bayesnn_spike.neurons import LinearRatio, SpikeTime
+from bayesnn_spike.posterior import AbstractPosterior
 
-EPOCHS = {"mnist": {2: 1, 4: 1, 8: 1}, "fashion-mnist": {4: 3, 8: 2}}
+EPOCHS = {
+    "mnist": {2: 1, 4: 1, 8: 1},
+    "fashion-mnist": {4: 3, 8: 2},
+    "cifar10-jpeg": {8: 2},
+}
 """Passes of 20,000 images by data set and T; the same from random weights."""
 SURROGATES = {"stdb": SpikeTime(), "linear": LinearRatio()}
-SCALES, RATES = (0.4, 0.55), (1e-4, 3e-4, 1e-3)
+GRID = {
+    "hybrid": [(scale, lr) for scale in (0.4, 0.55) for lr in (1e-4, 3e-4)],
+    "scratch": [(scale, lr) for scale in (0.4, 0.7) for lr in (3e-4, 1e-3)],
+}
+"""Scales of the thresholds and first step sizes: four trials a surrogate for both."""
 CHOICE_STEPS, CHOICE_UPDATES, CHOICE_IMAGES = 4, 150, 2000
 
 
@@ -40,80 +50,70 @@ def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: 
 
 
 def choose(run: Run, setting: Setting) -> None:
-    """Choose scale and step size by short trainings, on held-out images; seed 0 does it for all."""
-    path = run.choice
-    if run.seed != 0 or path.exists():
+    """Choose by short trainings, on held-out images; seed 0 does it for all seeds."""
+    if run.seed != 0 or run.choice.exists():
         return
     images, labels = setting.split("val", CHOICE_IMAGES)
+    passes = CHOICE_UPDATES * 64 / snn.IMAGES_A_PASS
     trials: list[dict[str, Any]] = []
-    for trial in _trials():
-        conversion = start(
-            run, setting, trial["surrogate"], trial["scale"], learned=trial["rule"] == "hybrid"
-        )
-        recipe = snn.SnnRecipe(
-            CHOICE_STEPS, CHOICE_UPDATES * 64 / snn.IMAGES_A_PASS, lr=trial["lr"]
-        )
-        stream = setting.stream.child("choose", trial["rule"])
-        snn.train(conversion.network, setting.data, recipe, setting.augment, stream, _quiet)
-        seen = accuracy(snn.summed(conversion.network, images, CHOICE_STEPS), labels)
-        trials.append({**trial, "held_out": seen})
-        say(f"  {trials[-1]}")
-    best = {}
-    for rule in ("hybrid", "scratch"):
-        for surrogate in SURROGATES:
-            own = [t for t in trials if (t["rule"], t["surrogate"]) == (rule, surrogate)]
-            best[f"{rule} {surrogate}"] = max(own, key=lambda t: t["held_out"])
-    atomic_write_text(path, json.dumps({"trials": trials, "best": best}, indent=1) + "\n")
+    for rule, surrogate in itertools.product(GRID, SURROGATES):
+        for scale, lr in GRID[rule]:
+            net = start(run, setting, surrogate, scale, learned=rule == "hybrid").network
+            recipe = snn.SnnRecipe(CHOICE_STEPS, passes, lr=lr)
+            stream = setting.stream.child("choose", rule)
+            snn.train(net, setting.data, recipe, setting.augment, stream, _Losses())
+            seen = accuracy(snn.summed(net, images, CHOICE_STEPS), labels)
+            trial = {"rule": rule, "surrogate": surrogate, "scale": scale, "lr": lr}
+            trials.append({**trial, "held_out": seen})
+            say(f"  {trials[-1]}")
+    atomic_write_text(run.choice, json.dumps(trials, indent=1) + "\n")
 
 
-def _trials() -> Iterator[dict[str, Any]]:
-    for surrogate in SURROGATES:
-        for scale in SCALES:
-            yield {"rule": "hybrid", "surrogate": surrogate, "scale": scale, "lr": 1e-4}
-        for lr in RATES:
-            yield {"rule": "scratch", "surrogate": surrogate, "scale": 0.7, "lr": lr}
-
-
-def _quiet(step: int, loss: float) -> None:
-    del step, loss
-
-
-def best(run: Run, rule: str, surrogate: str) -> dict[str, Any]:
-    """Return the settings that seed 0 has chosen."""
+def best(run: Run, rule: str, surrogate: str | None = None) -> dict[str, Any]:
+    """Return the settings that seed 0 has chosen, of one surrogate or of any."""
     if not run.choice.exists():
         raise SystemExit(f"{run.choice} is not there: run the stage `choose` with seed 0 first")
-    return json.loads(run.choice.read_text())["best"][f"{rule} {surrogate}"]
+    trials = json.loads(run.choice.read_text())
+    own = [t for t in trials if t["rule"] == rule and surrogate in (None, t["surrogate"])]
+    return max(own, key=lambda t: t["held_out"])
 
 
-def stage(rule: str, name: str, surrogate: str) -> Callable[[Run, Setting], None]:
+def stage(rule: str, *, chosen: bool) -> Callable[[Run, Setting], None]:
     """A stage that trains from the conversion ("hybrid") or from random weights ("scratch").
 
     Args:
-        rule: where the weights come from.
-        name: of the rows.
-        surrogate: "stdb" or "linear".
+        rule: where the weights come from; the rows have its name.
+        chosen: with the surrogate that is better on held-out images; or with the other one, in rows
+            `hybrid_stdb` or `hybrid_linear`, `scratch_stdb` or `scratch_linear`.
     """
 
     def train(run: Run, setting: Setting) -> None:
-        for steps, epochs in EPOCHS[run.data].items():
-            if run.has(name, steps):
-                continue
-            chosen = best(run, rule, surrogate)
-            conversion = start(run, setting, surrogate, chosen["scale"], learned=rule == "hybrid")
-            recipe = snn.SnnRecipe(steps, epochs, lr=chosen["lr"])
-            started = time.perf_counter()
-            losses = _Losses()
-            net, stream = conversion.network, setting.stream.child(name, steps)
-            snn.train(net, setting.data, recipe, setting.augment, stream, losses)
-            seconds = time.perf_counter() - started
-            images, labels = setting.split("test")
-            readout = snn.summed(net, images, steps)
-            facts = {"recipe": asdict(recipe), "scale": chosen["scale"], "losses": losses.seen}
-            run.keep(name, steps, readout, seconds=seconds, surrogate=surrogate, **facts)
-            right = accuracy(readout, labels)
-            say(f"  {name} T={steps}: {right:.2%}, {seconds:.0f} s")
+        how = best(run, rule)
+        if not chosen:
+            (other,) = SURROGATES.keys() - {how["surrogate"]}
+            how = best(run, rule, other)
+        name = rule if chosen else f"{rule}_{how['surrogate']}"
+        for steps in EPOCHS[run.data]:
+            if not run.has(name, steps):
+                _train(run, setting, name, steps, how)
 
     return train
+
+
+def _train(run: Run, setting: Setting, name: str, steps: int, how: dict[str, Any]) -> None:
+    net = start(
+        run, setting, how["surrogate"], how["scale"], learned=how["rule"] == "hybrid"
+    ).network
+    recipe = snn.SnnRecipe(steps, EPOCHS[run.data][steps], lr=how["lr"])
+    started, losses = time.perf_counter(), _Losses()
+    stream = setting.stream.child(how["rule"], steps)
+    snn.train(net, setting.data, recipe, setting.augment, stream, losses)
+    seconds = time.perf_counter() - started
+    images, labels = setting.split("test")
+    readout = snn.summed(net, images, steps)
+    facts = {"recipe": asdict(recipe), "scale": how["scale"], "surrogate": how["surrogate"]}
+    run.keep(name, steps, readout, seconds=seconds, losses=losses.seen, **facts)
+    say(f"  {name} T={steps}: {accuracy(readout, labels):.2%}, {seconds:.0f} s")
 
 
 class _Losses:
@@ -122,5 +122,5 @@ class _Losses:
     def __init__(self) -> None:
         self.seen: list[tuple[int, float]] = []
 
-    def __call__(self, step: int, loss: float) -> None:
+    def __call__(self, step: int, loss: float, _: AbstractPosterior) -> None:
         self.seen.append((step, round(loss, 4)))

@@ -12,12 +12,19 @@ from torch import Tensor, nn
 
 from bayesnn_spike.events.datasets.image_augment import Augment
 from bayesnn_spike.events.datasets.still import ImageSet, load_still
+from bayesnn_spike.models.ann import FanIn
 from bayesnn_spike.models.small import small_resnet, small_vgg
+from bayesnn_spike.models.vgg import VggForm, vgg
 from bayesnn_spike.rng import Stream
 
-NETWORKS = {"vgg": small_vgg, "resnet": small_resnet}
-EPOCHS = {"mnist": 4, "fashion-mnist": 12}
-AUGMENT = {"mnist": Augment(shift=2), "fashion-mnist": Augment(shift=2, flip=True)}
+REDUCED_VGG = VggForm(((32,), (64, 64), (128,)), last_pool=True, hidden=(256,))
+"""For 32 x 32 colour images: 656,736 weights, 20 million multiply-adds."""
+EPOCHS = {"mnist": 4, "fashion-mnist": 12, "cifar10-jpeg": 15}
+AUGMENT = {
+    "mnist": Augment(shift=2),
+    "fashion-mnist": Augment(shift=2, flip=True),
+    "cifar10-jpeg": Augment(shift=3, flip=True),
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,13 @@ class Setting:
 
 def network(run: Run, setting: Setting) -> nn.Module:
     """Return the ANN of a run with its first weights."""
-    return NETWORKS[run.network](stream=setting.stream.child("ann"))
+    stream = setting.stream.child("ann")
+    if run.network == "resnet":
+        return small_resnet(stream=stream, shape=setting.data.shape)
+    if setting.data.shape == (1, 28, 28):
+        return small_vgg(stream=stream)
+    shape, init = setting.data.shape, FanIn(head_gain=0.5)
+    return vgg(REDUCED_VGG, stream=stream, shape=shape, dropout=0.2, dropout_fc=0.5, init=init)
 
 
 def trained(run: Run, setting: Setting) -> nn.Module:
