@@ -2,6 +2,7 @@
 
 import binary
 import converted
+import costs
 import mechanism
 import quantised
 import spiking
@@ -19,4 +20,5 @@ STAGES = {
     "mechanism": mechanism.mechanism,
     "qcfs": quantised.qcfs,
     "binary": binary.binary,
+    "energy": costs.energy,
 }

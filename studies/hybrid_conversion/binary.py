@@ -76,7 +76,7 @@ def _learn(
         params,
         setting.data,
         recipe,
-        setting.augment,
+        setting.later,
         setting.stream.child(name),
         _log,
     )

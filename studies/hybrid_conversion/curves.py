@@ -19,15 +19,21 @@ from bayesnn_spike.report.figures.style import (
 RULES = {
     "conversion": "conversion, published thresholds",
     "conversion_tuned": "conversion, tuned",
-    "hybrid": "hybrid, spike time (STDB)",
+    "hybrid": "hybrid",
+    "hybrid_stdb": "hybrid, spike time (STDB)",
     "hybrid_linear": "hybrid, linear surrogate",
-    "scratch": "from scratch, linear surrogate",
+    "scratch": "from scratch",
     "scratch_stdb": "from scratch, STDB",
+    "scratch_linear": "from scratch, linear surrogate",
     "qcfs": "QCFS",
     "binary_straight_through": "binary, straight-through",
     "binary_bayes": "binary, Bayes",
 }
-TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+TITLES = {
+    "mnist": "MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar10-jpeg": "CIFAR-10 as lossy JPEG",
+}
 METRICS = (("accuracy", "error in %"), ("nll", "NLL in nats"), ("ece", "ECE"))
 
 

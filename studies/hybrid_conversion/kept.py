@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from bayesnn_spike.io import atomic_write_bytes
 
@@ -59,6 +60,16 @@ class Run:
         probs = torch.softmax(logits.double(), -1).float().numpy()
         np.savez_compressed(held, probs=probs, facts=json.dumps(facts))
         atomic_write_bytes(self._row(rule, steps), held.getvalue())
+
+    def weights(self, name: str) -> Path:
+        """Where the weights of a network of this run lie."""
+        return self.folder / f"{name}.safetensors"
+
+    def keep_weights(self, name: str, network: nn.Module) -> None:
+        """Keep the weights of a network."""
+        held = {key: value.detach().contiguous() for key, value in network.state_dict().items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_file(held, self.weights(name))
 
     def rows(self) -> dict[tuple[str, int], tuple[np.ndarray, dict[str, Any]]]:
         """Return probabilities `[N, C]` and facts by (rule, steps)."""

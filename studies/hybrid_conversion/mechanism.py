@@ -92,7 +92,7 @@ def _training(run: Run, setting: Setting, rule: str, surrogate: str) -> dict[str
 
     recipe = snn.SnnRecipe(steps, PASSES, lr=chosen["lr"])
     stream = setting.stream.child("mechanism", rule)
-    snn.train(net, setting.data, recipe, setting.augment, stream, look)
+    snn.train(net, setting.data, recipe, setting.later, stream, look)
     say(f"  {rule}, T={steps}, {surrogate}: {curve[0][1]:.2%} to {curve[-1][1]:.2%}")
     facts = {"surrogate": surrogate, "scale": chosen["scale"], "lr": chosen["lr"]}
     return {"rule": rule, "steps": steps, **facts, "held_out": curve}

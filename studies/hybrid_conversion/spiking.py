@@ -61,7 +61,7 @@ def choose(run: Run, setting: Setting) -> None:
             net = start(run, setting, surrogate, scale, learned=rule == "hybrid").network
             recipe = snn.SnnRecipe(CHOICE_STEPS, passes, lr=lr)
             stream = setting.stream.child("choose", rule)
-            snn.train(net, setting.data, recipe, setting.augment, stream, _Losses())
+            snn.train(net, setting.data, recipe, setting.later, stream, _Losses())
             seen = accuracy(snn.summed(net, images, CHOICE_STEPS), labels)
             trial = {"rule": rule, "surrogate": surrogate, "scale": scale, "lr": lr}
             trials.append({**trial, "held_out": seen})
@@ -107,10 +107,11 @@ def _train(run: Run, setting: Setting, name: str, steps: int, how: dict[str, Any
     recipe = snn.SnnRecipe(steps, EPOCHS[run.data][steps], lr=how["lr"])
     started, losses = time.perf_counter(), _Losses()
     stream = setting.stream.child(how["rule"], steps)
-    snn.train(net, setting.data, recipe, setting.augment, stream, losses)
+    snn.train(net, setting.data, recipe, setting.later, stream, losses)
     seconds = time.perf_counter() - started
     images, labels = setting.split("test")
     readout = snn.summed(net, images, steps)
+    run.keep_weights(f"{name}-{steps}", net)
     facts = {"recipe": asdict(recipe), "scale": how["scale"], "surrogate": how["surrogate"]}
     run.keep(name, steps, readout, seconds=seconds, losses=losses.seen, **facts)
     say(f"  {name} T={steps}: {accuracy(readout, labels):.2%}, {seconds:.0f} s")

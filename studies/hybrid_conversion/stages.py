@@ -7,7 +7,7 @@ from pathlib import Path
 import ann as training
 import torch
 from kept import Run, keep_labels, say
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bayesnn_spike.events.datasets.image_augment import Augment
@@ -25,6 +25,13 @@ AUGMENT = {
     "fashion-mnist": Augment(shift=2, flip=True),
     "cifar10-jpeg": Augment(shift=3, flip=True),
 }
+LATER = {
+    "mnist": Augment(),
+    "fashion-mnist": Augment(flip=True),
+    "cifar10-jpeg": Augment(flip=True),
+}
+"""Once there is time: trained on for so short that shifts cost accuracy (91.6 against 91.8 % held
+out, three passes on Fashion-MNIST)."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,14 @@ class Setting:
     Attributes:
         data: the images; 5,000 of the official training images are held out in `val`.
         stream: of the run.
-        augment: of training images.
+        augment: of the ANN's training images.
+        later: of the spiking network's.
     """
 
     data: ImageSet
     stream: Stream
     augment: Augment
+    later: Augment
 
     @classmethod
     def load(cls, run: Run, root: Path) -> "Setting":
@@ -47,7 +56,7 @@ class Setting:
         data = load_still(run.data, root=root / run.data.replace("-", "_"), seed=0, val_size=5000)
         keep_labels(run, data.labels[torch.from_numpy(data.splits["test"].indices.copy())])
         stream = Stream(run.seed).child("hybrid conversion", run.data, run.network)
-        return cls(data, stream, AUGMENT[run.data])
+        return cls(data, stream, AUGMENT[run.data], LATER[run.data])
 
     def split(self, name: str, limit: int | None = None) -> tuple[Tensor, Tensor]:
         """Return images and labels of a split, or its first ones."""
@@ -69,7 +78,7 @@ def network(run: Run, setting: Setting) -> nn.Module:
 def trained(run: Run, setting: Setting) -> nn.Module:
     """Return the trained ANN of a run."""
     net = network(run, setting)
-    net.load_state_dict(load_file(run.folder / "ann.safetensors"))
+    net.load_state_dict(load_file(run.weights("ann")))
     return net.eval()
 
 
@@ -88,7 +97,5 @@ def train_ann(run: Run, setting: Setting) -> None:
     recipe = training.AnnRecipe(EPOCHS[run.data])
     training.train(net, setting.data, recipe, setting.augment, setting.stream.child("train"), log)
     seconds = time.perf_counter() - started
-    run.folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: p.detach().contiguous() for name, p in net.state_dict().items()}
-    save_file(weights, run.folder / "ann.safetensors")
+    run.keep_weights("ann", net)
     run.keep("ann", 0, training.logits(net, setting.split("test")[0]), seconds=seconds)
