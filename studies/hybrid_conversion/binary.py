@@ -39,7 +39,7 @@ def binary(run: Run, setting: Setting) -> None:
         readout = snn.summed(net, tests, STEPS)
         run.keep("binary_signs", STEPS, readout, seconds=0.0)
         say(f"  binary_signs T={STEPS}: {accuracy(readout, labels):.2%}")
-    updates = round(EPOCHS * snn.IMAGES_A_PASS / 64)
+    updates = snn.SnnRecipe(STEPS, EPOCHS).updates
     rest = ("*", Gradient(Adam(Cosine(1e-4, updates)), Given()))
     prior = bernoulli_prior(conversion.network, spread=SPREAD)
     bayes = BayesBiSNN(

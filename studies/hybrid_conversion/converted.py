@@ -15,8 +15,8 @@ from bayesnn_spike.neurons import Delayed, Immediate
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 DELAYED_STEPS, TUNED_STEPS = STEPS[1:5], STEPS[:5]
 SCALES = (1.0, 0.7, 0.55, 0.4, 0.3)
-CALIBRATION, CHOICE = 256, 1000
-"""Training images that set thresholds, and held-out ones that choose a scale."""
+CALIBRATION, CALIBRATION_STEPS, CHOICE = 256, 64, 1000
+"""Training images that set thresholds and how long they are shown; images that choose a scale."""
 
 
 def converted(
@@ -24,8 +24,8 @@ def converted(
 ) -> Conversion:
     """Convert the ANN of a run with thresholds at the largest current of 64 steps."""
     images, _ = setting.split("train", CALIBRATION)
-    net = trained(run, setting)
-    return convert(net, images, thresholds=Maximum(scale), encoder=Direct(64), neuron=neuron)
+    net, encoder = trained(run, setting), Direct(CALIBRATION_STEPS)
+    return convert(net, images, thresholds=Maximum(scale), encoder=encoder, neuron=neuron)
 
 
 def as_published(run: Run, setting: Setting) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import converted
 import snn
 from converted import accuracy
 from kept import Run, say
@@ -21,7 +22,7 @@ from bayesnn_spike.neurons import LinearRatio, SpikeTime
 from bayesnn_spike.posterior import AbstractPosterior
 
 EPOCHS = {
-    "mnist": {2: 1, 4: 1, 8: 1},
+    "mnist": {4: 0.5, 8: 0.5},
     "fashion-mnist": {4: 3, 8: 2},
     "cifar10-jpeg": {8: 2},
 }
@@ -32,7 +33,8 @@ GRID = {
     "scratch": [(scale, lr) for scale in (0.4, 0.7) for lr in (3e-4, 1e-3)],
 }
 """Scales of the thresholds and first step sizes: four trials a surrogate for both."""
-CHOICE_STEPS, CHOICE_UPDATES, CHOICE_IMAGES = 4, 150, 2000
+CHOICE_STEPS, CHOICE_IMAGES = 4, 2000
+CHOICE_UPDATES = {"mnist": 75, "fashion-mnist": 150, "cifar10-jpeg": 150}
 
 
 def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: bool) -> Conversion:
@@ -44,9 +46,10 @@ def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: 
     for module in net.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.1 if module.p < 0.5 else 0.2
-    images, _ = setting.split("train", 256)
+    images, _ = setting.split("train", converted.CALIBRATION)
     options = NeuronOptions(v_init=0.5, surrogate=SURROGATES[surrogate])
-    return convert(net, images, thresholds=Maximum(scale), encoder=Direct(64), neuron=options)
+    encoder = Direct(converted.CALIBRATION_STEPS)
+    return convert(net, images, thresholds=Maximum(scale), encoder=encoder, neuron=options)
 
 
 def choose(run: Run, setting: Setting) -> None:
@@ -54,7 +57,7 @@ def choose(run: Run, setting: Setting) -> None:
     if run.seed != 0 or run.choice.exists():
         return
     images, labels = setting.split("val", CHOICE_IMAGES)
-    passes = CHOICE_UPDATES * 64 / snn.IMAGES_A_PASS
+    passes = CHOICE_UPDATES[run.data] * 64 / snn.IMAGES_A_PASS
     trials: list[dict[str, Any]] = []
     for rule, surrogate in itertools.product(GRID, SURROGATES):
         for scale, lr in GRID[rule]:

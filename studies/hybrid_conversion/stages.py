@@ -19,6 +19,7 @@ from bayesnn_spike.rng import Stream
 
 REDUCED_VGG = VggForm(((32,), (64, 64), (128,)), last_pool=True, hidden=(256,))
 """For 32 x 32 colour images: 656,736 weights, 20 million multiply-adds."""
+HELD_OUT = 5000
 EPOCHS = {"mnist": 4, "fashion-mnist": 12, "cifar10-jpeg": 15}
 AUGMENT = {
     "mnist": Augment(shift=2),
@@ -53,7 +54,9 @@ class Setting:
     @classmethod
     def load(cls, run: Run, root: Path) -> "Setting":
         """Read the data set of a run."""
-        data = load_still(run.data, root=root / run.data.replace("-", "_"), seed=0, val_size=5000)
+        data = load_still(
+            run.data, root=root / run.data.replace("-", "_"), seed=0, val_size=HELD_OUT
+        )
         keep_labels(run, data.labels[torch.from_numpy(data.splits["test"].indices.copy())])
         stream = Stream(run.seed).child("hybrid conversion", run.data, run.network)
         return cls(data, stream, AUGMENT[run.data], LATER[run.data])
