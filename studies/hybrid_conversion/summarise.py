@@ -17,6 +17,7 @@ from claims import claims, markdown
 from curves import page
 from kept import Run
 from mechanism_figure import mechanism_page
+from reliable import calibration_page
 
 from bayesnn_spike.calibration import example_correct, example_nll, paired_difference
 from bayesnn_spike.io import atomic_write_text
@@ -236,6 +237,9 @@ def main() -> None:
     atomic_write_text(args.results / "summary.json", json.dumps(summary, indent=1) + "\n")
     atomic_write_text(args.results / "table.md", table(made))
     save_png(page(made), args.results / "curves.png")
+    for data in sorted({kept.data for kept in rows}):
+        own = [kept for kept in rows if kept.data == data]
+        save_png(calibration_page(own), args.results / f"calibration_{data}.png")
     if asked:
         atomic_write_text(args.results / "claims.md", markdown(asked))
     for data, by_seed in beside.get("energy", {}).items():

@@ -123,6 +123,7 @@ def test_all_stages_run_and_are_summarised(
     assert {p.name for p in results.iterdir()} == {
         "summary.json", "table.md", "claims.md", "curves.png", "energy_fashion-mnist.md",
         "mechanism_fashion-mnist.png",
+        "calibration_fashion-mnist.png",
     }  # fmt: skip
 
 
