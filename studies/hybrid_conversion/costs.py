@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import spiking
 from converted import converted
 from kept import Run, say
 from quantised import quantised
 from safetensors.torch import load_file
-from spiking import EPOCHS, start
 from stages import Setting, trained
 from torch import nn
 
@@ -64,12 +64,12 @@ def _networks(run: Run, setting: Setting) -> Iterator[tuple[str, int, nn.Module]
                 t,
                 converted(run, setting, scale=scale, neuron=options).network,
             )
-    for t in EPOCHS[run.data]:
-        if ("hybrid", t) in kept:
-            facts = kept["hybrid", t][1]
-            net = start(run, setting, facts["surrogate"], facts["scale"], learned=True).network
-            net.load_state_dict(load_file(run.weights(f"hybrid-{t}")))
-            yield "hybrid", t, net
+    name = f"hybrid_{spiking.better(run, 'hybrid')}"
+    for t in spiking.EPOCHS[run.data]:
+        facts = kept[name, t][1]
+        net = spiking.start(run, setting, facts["surrogate"], facts["scale"], learned=True).network
+        net.load_state_dict(load_file(run.weights(f"{name}-{t}")))
+        yield "hybrid", t, net
     if ("qcfs", QUANTISED[0]) in kept:
         net = quantised(run, setting).network
         yield from (("qcfs", t, net) for t in QUANTISED)

@@ -5,7 +5,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import converted
@@ -23,7 +23,7 @@ from bayesnn_spike.posterior import AbstractPosterior
 
 EPOCHS = {
     "mnist": {4: 0.5, 8: 0.5},
-    "fashion-mnist": {4: 3, 8: 2},
+    "fashion-mnist": {4: 2, 8: 1.5},
     "cifar10-jpeg": {8: 2},
 }
 """Passes of 20,000 images by data set and T; the same from random weights."""
@@ -72,52 +72,64 @@ def choose(run: Run, setting: Setting) -> None:
     atomic_write_text(run.choice, json.dumps(trials, indent=1) + "\n")
 
 
-def best(run: Run, rule: str, surrogate: str | None = None) -> dict[str, Any]:
-    """Return the settings that seed 0 has chosen, of one surrogate or of any."""
+def best(run: Run, rule: str, surrogate: str) -> dict[str, Any]:
+    """Return the scale and the step size that seed 0 has chosen for a surrogate."""
     if not run.choice.exists():
         raise SystemExit(f"{run.choice} is not there: run the stage `choose` with seed 0 first")
     trials = json.loads(run.choice.read_text())
-    own = [t for t in trials if t["rule"] == rule and surrogate in (None, t["surrogate"])]
+    own = [t for t in trials if (t["rule"], t["surrogate"]) == (rule, surrogate)]
     return max(own, key=lambda t: t["held_out"])
 
 
-def stage(rule: str, *, chosen: bool) -> Callable[[Run, Setting], None]:
+def better(run: Run, rule: str) -> str:
+    """Return the surrogate that was better on held-out images after seed 0's whole trainings."""
+    rows = replace(run, seed=0).rows()
+    needed = [(f"{rule}_{s}", t) for s in SURROGATES for t in EPOCHS[run.data]]
+    if missing := [f"{name} T={t}" for name, t in needed if (name, t) not in rows]:
+        raise SystemExit(f"run the stage `{rule}` with seed 0 first: no {', '.join(missing)}")
+    seen = {
+        s: sum(rows[f"{rule}_{s}", t][1]["held_out"] for t in EPOCHS[run.data]) for s in SURROGATES
+    }
+    return max(seen, key=seen.__getitem__)
+
+
+def stage(rule: str, *, others: bool = False) -> Callable[[Run, Setting], None]:
     """A stage that trains from the conversion ("hybrid") or from random weights ("scratch").
 
+    Seed 0 trains with both surrogates, the other seeds with the better one; its rows are called
+    "hybrid" and "scratch" in the summary, those of the other one `hybrid_stdb` and so on.
+
     Args:
-        rule: where the weights come from; the rows have its name.
-        chosen: with the surrogate that is better on held-out images; or with the other one, in rows
-            `hybrid_stdb` or `hybrid_linear`, `scratch_stdb` or `scratch_linear`.
+        rule: where the weights come from.
+        others: train with the other surrogate in place of the better one.
     """
 
     def train(run: Run, setting: Setting) -> None:
-        how = best(run, rule)
-        if not chosen:
-            (other,) = SURROGATES.keys() - {how["surrogate"]}
-            how = best(run, rule, other)
-        name = rule if chosen else f"{rule}_{how['surrogate']}"
-        for steps in EPOCHS[run.data]:
-            if not run.has(name, steps):
-                _train(run, setting, name, steps, how)
+        surrogates = list(SURROGATES)
+        if run.seed != 0:
+            surrogates = [s for s in SURROGATES if (s != better(run, rule)) == others]
+        for surrogate, steps in itertools.product(surrogates, EPOCHS[run.data]):
+            if not run.has(f"{rule}_{surrogate}", steps):
+                _train(run, setting, rule, surrogate, steps)
 
     return train
 
 
-def _train(run: Run, setting: Setting, name: str, steps: int, how: dict[str, Any]) -> None:
-    net = start(
-        run, setting, how["surrogate"], how["scale"], learned=how["rule"] == "hybrid"
-    ).network
+def _train(run: Run, setting: Setting, rule: str, surrogate: str, steps: int) -> None:
+    how, name = best(run, rule, surrogate), f"{rule}_{surrogate}"
+    net = start(run, setting, surrogate, how["scale"], learned=rule == "hybrid").network
     recipe = snn.SnnRecipe(steps, EPOCHS[run.data][steps], lr=how["lr"])
     started, losses = time.perf_counter(), _Losses()
-    stream = setting.stream.child(how["rule"], steps)
+    stream = setting.stream.child(rule, steps)
     snn.train(net, setting.data, recipe, setting.later, stream, losses)
     seconds = time.perf_counter() - started
-    images, labels = setting.split("test")
-    readout = snn.summed(net, images, steps)
     run.keep_weights(f"{name}-{steps}", net)
-    facts = {"recipe": asdict(recipe), "scale": how["scale"], "surrogate": how["surrogate"]}
-    run.keep(name, steps, readout, seconds=seconds, losses=losses.seen, **facts)
-    say(f"  {name} T={steps}: {accuracy(readout, labels):.2%}, {seconds:.0f} s")
+    images, labels = setting.split("val")
+    seen = accuracy(snn.summed(net, images, steps), labels)
+    facts = {"recipe": asdict(recipe), "scale": how["scale"], "surrogate": surrogate}
+    readout = snn.summed(net, setting.split("test")[0], steps)
+    run.keep(name, steps, readout, seconds=seconds, held_out=seen, losses=losses.seen, **facts)
+    say(f"  {name} T={steps}: {seen:.2%} held out, {seconds:.0f} s")
 
 
 class _Losses:

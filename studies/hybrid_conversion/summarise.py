@@ -18,6 +18,7 @@ from curves import page
 from kept import Run
 from mechanism_figure import mechanism_page
 from reliable import calibration_page
+from spiking import SURROGATES, better
 
 from bayesnn_spike.calibration import example_correct, example_nll, paired_difference
 from bayesnn_spike.io import atomic_write_text
@@ -71,6 +72,7 @@ def read(out: Path, network: str, sets: Sequence[str]) -> list[Kept]:
     for data, seed in itertools.product(sets, SEEDS):
         run = Run(out, data, network, seed)
         for (rule, steps), (probs, facts) in run.rows().items():
+            rule = named(run, rule)
             found.setdefault((data, rule, steps), []).append((seed, probs, facts))
             labels[data] = np.load(run.labels)
     return [
@@ -87,6 +89,14 @@ def read(out: Path, network: str, sets: Sequence[str]) -> list[Kept]:
         )
         for (data, rule, steps), rows in sorted(found.items())
     ]
+
+
+def named(run: Run, rule: str) -> str:
+    """Return "hybrid" and "scratch" for those with the better surrogate, else the rule."""
+    start, _, surrogate = rule.partition("_")
+    if surrogate in SURROGATES and surrogate == better(run, start):
+        return start
+    return rule
 
 
 def row(kept: Kept) -> dict[str, Any]:
