@@ -156,12 +156,14 @@ def _implementations() -> list[str]:
     """Say for a small example of each operation which implementation runs, and why not others."""
     import torch
 
-    from bayesnn_spike.ops import adam, draw, explain, fire, pool, sampled, synapse, trace
+    from bayesnn_spike.ops import adam, cascade, draw, explain, fire, pool, sampled, synapse, trace
     from bayesnn_spike.ops.draw.signs import Packed
 
     sparse = torch.zeros(4, 8, 128)  # [T, B, N] without a spike
     weight, maps = torch.ones(64, 128), torch.zeros(4, 2, 2, 8, 8)
     signs, kernels = Packed.of(torch.ones(2, 512, 128)), Packed.of(torch.ones(2, 4, 2, 3, 3))
+    neurons = cascade.Neurons(torch.ones(()))
+    chain = cascade.Chain((128,), (cascade.Layer(neurons, weight),))
     draws, window = {"key": (0, 0), "draws": 2, "first": 0}, {"stride": 1, "padding": 1}
     examples = [
         (draw.draw_signs, (weight,), draws),
@@ -184,6 +186,7 @@ def _implementations() -> list[str]:
         (fire.fire, (sparse, None), {"time_dim": 0}),
         (fire.refractory_fire, (sparse, None), {"time_dim": 0}),
         (fire.clocked_fire, (sparse, None), {"time_dim": 0}),
+        (cascade.cascade, (sparse, chain), {}),
         (adam.adam, (weight,) * 4, {}),
     ]
     return [

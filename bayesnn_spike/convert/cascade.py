@@ -4,19 +4,19 @@ Sums are in another order than those of the module, so that a membrane that meet
 within rounding may fire a step earlier or later. Oracle: tests/convert/test_cascade.py.
 """
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from bayesnn_spike.encoding import Direct, SignedRate
-from bayesnn_spike.neurons import AtOrAbove, Delayed, ThresholdNeuron
+from bayesnn_spike.neurons import ThresholdNeuron
 from bayesnn_spike.nn import Conv2d, Dropout, Flatten, Fold, Graph, Linear
-from bayesnn_spike.ops import wanted
+from bayesnn_spike.ops.cascade import Cascaded, Chain, Layer, Neurons
+from bayesnn_spike.ops.cascade import cascade as run_cascade
 
 STEPS = 16
 """Steps at a time."""
@@ -29,41 +29,43 @@ class Cascade:
 
     Attributes:
         first: the layers that the input goes through, up to the first current.
-        layers: of neurons by name, from the first on.
-        readout: the layer without neurons.
+        names: of the layers of neurons.
+        chain: those layers, and what is between them and behind.
     """
 
     first: tuple[nn.Module, ...]
-    layers: dict[str, Any]
-    readout: Any
+    names: tuple[str, ...]
+    chain: Chain
 
     def run(
         self, images: Tensor, encoder: Direct | SignedRate, steps: int, first_example: int = 0
     ) -> Iterator[Tensor]:
         """Yield the readout `[t, B, C]` of chunks of steps; see `convert.running.run`."""
-        from bayesnn_spike.ops.cascade import read_out
-
-        for trains in self._trains(images, encoder, steps, first_example):
-            yield read_out(self.readout, trains[-1])
+        for chunk in self._chunks(images, encoder, steps, first_example, counts=False):
+            yield chunk.readout
 
     def counts(
         self, images: Tensor, encoder: Direct | SignedRate, steps: int, first_example: int = 0
     ) -> dict[str, Tensor]:
         """Return how often every neuron fires, `[B, *features]` by the layer's name."""
         found: dict[str, Tensor] = {}
-        for trains in self._trains(images, encoder, steps, first_example):
-            for (name, layer), spikes in zip(self.layers.items(), trains, strict=True):
-                counts = spikes.counts(layer.shape)
+        for chunk in self._chunks(images, encoder, steps, first_example, counts=True):
+            for name, counts in zip(self.names, chunk.counts, strict=True):
                 found[name] = found[name] + counts if name in found else counts
         return found
 
-    def _trains(
-        self, images: Tensor, encoder: Direct | SignedRate, steps: int, first_example: int
-    ) -> Iterator[list[Any]]:
-        """Yield the spikes of all layers in chunks of steps."""
-        from bayesnn_spike.ops.cascade import fire
-
-        membranes = [layer.rest(len(images)) for layer in self.layers.values()]
+    @torch.no_grad()
+    def _chunks(
+        self,
+        images: Tensor,
+        encoder: Direct | SignedRate,
+        steps: int,
+        first_example: int,
+        *,
+        counts: bool,
+    ) -> Iterator[Cascaded]:
+        """Yield what chunks of steps give, the state carried on."""
+        state = None
         same = isinstance(encoder, Direct)
         current = self._current(encoder.encode(images, steps=1)) if same else None
         for done in range(0, steps, STEPS):
@@ -73,14 +75,11 @@ class Cascade:
                     images, steps=count, first_step=done, first_example=first_example
                 )
                 current = self._current(x)
-            trains: list[Any] = []
-            for layer, membrane in zip(self.layers.values(), membranes, strict=True):
-                before = trains[-1] if trains else None
-                given = None if trains else current
-                trains.append(fire(layer, membrane, before, given, steps=count))
-            yield trains
+            shown = current.expand(count, *current.shape[1:])
+            chunk = run_cascade(shown, self.chain, state, counts=counts)
+            state = chunk.state
+            yield chunk
 
-    @torch.no_grad()
     def _current(self, x: Tensor) -> Tensor:
         """Currents `[t, B, *features]` of the first layer."""
         for layer in self.first:
@@ -91,22 +90,18 @@ class Cascade:
 def cascade(network: Graph, images: Tensor) -> Cascade | None:
     """Return a network in a form that runs by its spikes, or None where it has none.
 
-    It has one if it is a chain of our layers on the CPU, in float32, with average pools whose
-    windows do not overlap, and numba is there; `ops.only("reference")` keeps to the module. Dropout
-    passes everything on, as in evaluation.
+    It has one if it is a chain of our layers, all of the images' dtype and device, with average
+    pools whose windows do not overlap. Dropout passes everything on, as in evaluation.
 
     Args:
         network: a converted network.
-        images: `[n, *in]`, for its shapes.
+        images: `[n, *in]`, for their shapes, dtype and device.
     """
-    plain = images.device.type == "cpu" and images.dtype == torch.float32
-    if not plain or wanted() == "reference" or importlib.util.find_spec("numba") is None:
-        return None
-    chain = _chain(network)
+    chain = _chain(network, images)
     return None if chain is None else _assemble(chain, images)
 
 
-def _chain(network: Graph) -> dict[str, nn.Module] | None:
+def _chain(network: Graph, images: Tensor) -> dict[str, nn.Module] | None:
     """The layers in order, if each reads the one before and all have a form here."""
     before, found = "input", {}
     for name, inputs in network.reads().items():
@@ -115,7 +110,7 @@ def _chain(network: Graph) -> dict[str, nn.Module] | None:
         if (
             inputs != (before,)
             or not _known(layer)
-            or any(v.dtype != torch.float32 for v in values)
+            or any((v.dtype, v.device) != (images.dtype, images.device) for v in values)
         ):
             return None
         before = name
@@ -145,9 +140,7 @@ def _square(value: int | tuple[int, int]) -> int | None:
 
 
 def _assemble(chain: dict[str, nn.Module], images: Tensor) -> Cascade | None:
-    """Put a synapse, the pools before it and the neurons behind it together."""
-    from bayesnn_spike.ops.cascade import Layer, behind
-
+    """Put neurons, the pools behind them and the synapse behind those together."""
     modules, names = list(chain.values()), list(chain)
     places = [i for i, m in enumerate(modules) if isinstance(m, ThresholdNeuron)]
     if not places or places[-1] == len(modules) - 1:
@@ -157,7 +150,7 @@ def _assemble(chain: dict[str, nn.Module], images: Tensor) -> Cascade | None:
         current = images[:1][None]
         for module in first:
             current = module(current)
-    layers = [Layer(tuple(current.shape[2:]), neurons=_neurons(modules[places[0]]))]
+    layers = []
     for start, end in pairwise([*places, len(modules)]):
         *before, synapse = [m for m in modules[start + 1 : end] if not isinstance(m, Dropout)] or [
             None
@@ -167,28 +160,24 @@ def _assemble(chain: dict[str, nn.Module], images: Tensor) -> Cascade | None:
         ):
             return None
         layers.append(
-            behind(
-                layers[-1],
-                tuple(_side(m.module) for m in before if isinstance(m, Fold)),
+            Layer(
+                _neurons(modules[start]),
                 synapse.weight * synapse.scale,
                 None if synapse.bias is None else synapse.bias * synapse.scale,
-                stride=getattr(synapse, "stride", 1),
-                padding=getattr(synapse, "padding", 0),
-                neurons=_neurons(modules[end]) if end < len(modules) else None,
+                tuple(_side(m.module) for m in before if isinstance(m, Fold)),
+                getattr(synapse, "stride", 1),
+                getattr(synapse, "padding", 0),
             )
         )
-    named = {names[i]: layer for i, layer in zip(places, layers[:-1], strict=True)}
-    return Cascade(first, named, layers[-1])
+    named = tuple(names[i] for i in places)
+    return Cascade(first, named, Chain(tuple(current.shape[2:]), tuple(layers)))
 
 
-def _neurons(neuron: ThresholdNeuron) -> Any:
-    """What the kernels need to know of neurons."""
-    from bayesnn_spike.ops.cascade import Neurons
-
+def _neurons(neuron: ThresholdNeuron) -> Neurons:
     return Neurons(
-        neuron.v_threshold.detach(),
-        torch.as_tensor(neuron.v_init * neuron.v_threshold).detach(),
-        isinstance(neuron.comparison, AtOrAbove),
+        neuron.v_threshold,
+        neuron.v_init,
         float(neuron.leak.detach()),
-        isinstance(neuron.order, Delayed),
+        neuron.order,
+        neuron.comparison,
     )

@@ -25,6 +25,7 @@ from bayesnn_spike.ops.synapse import (
 )
 from bayesnn_spike.ops.trace import trace
 from bayesnn_spike.rng import Stream
+from tests.contracts.cascade_cases import CASCADE_CASES
 from tests.contracts.case import B as B
 from tests.contracts.case import Case as Case
 from tests.contracts.case import K as K
@@ -228,4 +229,5 @@ CASES = {
         implementations=("cpu", "reference"),
     ),
     **FIRE_CASES,
+    **CASCADE_CASES,
 }

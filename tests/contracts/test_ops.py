@@ -229,6 +229,10 @@ REFUSALS = {
         [torch.zeros(2, 3, 4).double(), torch.zeros(2, 4).double()],
         "works in float32",
     ),
+    ("cascade", "cpu"): (
+        [x.double() for x in CASES["cascade"].inputs(1)],
+        "works in float32, got torch.float64",
+    ),
     ("mean_pool2d", "cpu"): ([torch.zeros(2, 3, 5, 7).double()], "works in float32"),
     ("adam", "cpu"): ([torch.zeros(2, 7).double()] * 4, "works in float32, got torch.float64"),
     ("straight_linear", "cpu"): (

@@ -1,6 +1,6 @@
-"""ops/cascade: the same spikes as the module of layers, where sums are exact."""
+"""ops/cascade: what the modules of a network give, layer by layer, and what does not fit."""
 
-import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -8,164 +8,175 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bayesnn_spike.neurons import Above, AtOrAbove, Delayed, Immediate, ThresholdNeuron
-from bayesnn_spike.ops.cascade import Layer, Neurons, behind, fire, read_out
-from bayesnn_spike.ops.cascade.fan import pooled_pixels
+from bayesnn_spike.ops import RefusedError, explain, only
+from bayesnn_spike.ops.cascade import Chain, Layer, Neurons, cascade
+from tests.ops.chains import current, everything, maps_chain, neurons, random_chain, vector_chain
 
-ORDERS = [Immediate(), Delayed()]
-
-
-def eighths(*shape: int, seed: int = 0, high: int = 8) -> Tensor:
-    """Multiples of 1/8, whose sums are exact."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(-high, high + 1, shape, generator=generator) / 8
+ORDERS = pytest.mark.parametrize("order", [Immediate(), Delayed()], ids=["immediate", "delayed"])
 
 
-def neurons(module: ThresholdNeuron) -> Neurons:
-    return Neurons(
-        module.v_threshold,
-        torch.as_tensor(module.v_init * module.v_threshold),
-        isinstance(module.comparison, AtOrAbove),
-        float(module.leak),
-        isinstance(module.order, Delayed),
+@pytest.fixture(params=["reference", "cpu"])
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    with only(request.param):
+        yield request.param
+
+
+def module(values: Neurons, feature_dims: int) -> ThresholdNeuron:
+    return ThresholdNeuron(
+        values.threshold,
+        leak=values.leak,
+        order=values.order,
+        comparison=values.comparison,
+        v_init=values.v_init,
+        feature_dims=feature_dims,
     )
 
 
-def train(layer: Layer, membrane, spikes, current, steps: int) -> Tensor:
-    """The spikes of single steps as maps, `[T, B, *shape]`, and of all steps as their sum."""
-    one = [
-        fire(layer, membrane, spikes, current[t : t + 1], steps=1).counts(layer.shape)
-        for t in range(steps)
-    ]
-    return torch.stack(one)
+def by_modules(x: Tensor, chain: Chain) -> list[Tensor]:
+    """The same by `ThresholdNeuron` and the functions of torch."""
+    counts, state = [], []
+    for layer in chain.layers:
+        spikes, last = module(layer.neurons, x.ndim - 2)(x)
+        counts.append(spikes.sum(0))
+        state.append(last.membrane)
+        flat = spikes.flatten(0, 1)
+        for side in layer.pools:
+            flat = F.avg_pool2d(flat, side)
+        if layer.weight.ndim == 2:
+            flat = F.linear(flat.flatten(1), layer.weight, layer.bias)
+        else:
+            flat = F.conv2d(flat, layer.weight, layer.bias, layer.stride, layer.padding)
+        x = flat.unflatten(0, x.shape[:2])
+    return [x, *counts, *state]
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@ORDERS
 @pytest.mark.parametrize("comparison", [Above(), AtOrAbove()])
-@pytest.mark.parametrize(("leak", "v_init"), [(1.0, 0.0), (1.0, 0.5), (0.5, 0.0)])
-@pytest.mark.parametrize("channels", [5, 16])
-def test_neurons_of_currents(order, comparison, leak: float, v_init: float, channels: int) -> None:
-    steps, shape = 4, (channels, 3, 2)
-    current = eighths(steps, 6, *shape)
-    module = ThresholdNeuron(
-        0.5, order=order, comparison=comparison, leak=leak, v_init=v_init, feature_dims=3
-    )
-    layer = Layer(shape, neurons=neurons(module))
-    expected, state = module(current)
-    membrane = layer.rest(6)
-    found = train(layer, membrane, None, current, steps)
-    assert torch.equal(found, expected)
-    last = torch.from_numpy(membrane).view(6, 6, -1)[:, :, :channels].transpose(1, 2)
-    torch.testing.assert_close(last.reshape(6, *shape), state.membrane)
-    together = fire(layer, layer.rest(6), None, current, steps=steps)
-    assert torch.equal(together.counts(shape), expected.sum(0))
-    assert together.ends[:, -1].tolist() == expected.flatten(2).sum((0, 2)).tolist()
+@pytest.mark.parametrize(("leak", "v_init"), [(1.0, 0.0), (1.0, 0.5), (0.5, 0.25)])
+def test_it_is_the_network_of_modules(implementation, order, comparison, leak, v_init) -> None:
+    options = {"order": order, "comparison": comparison, "leak": leak, "v_init": v_init}
+    x = current(6, 3, 4, 5, 7)
+    chain = maps_chain((4, 5, 7), pools=(2,), **options)
+    for found, expected in zip(everything(x, chain), by_modules(x, chain), strict=True):
+        assert torch.equal(found, expected)
+    counts = everything(x, chain)[1:3]
+    assert all(0 < float(n.sum()) < 6 * n.numel() for n in counts)
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 2, 2)])
-def test_a_threshold_a_channel(shape: tuple[int, ...]) -> None:
-    values = torch.tensor([0.5, 1.0, 2.0]).view(3, *[1] * (len(shape) - 1))
-    module = ThresholdNeuron(values, v_init=0.5, feature_dims=len(shape))
-    current = eighths(6, 2, *shape)
-    layer = Layer(shape, neurons=neurons(module))
-    assert torch.equal(train(layer, layer.rest(2), None, current, 6), module(current)[0])
+def test_a_first_membrane_a_neuron(implementation: str) -> None:
+    v_init = torch.tensor([-0.5, 0.0, 0.5, 1.5])
+    chain = Chain((4,), (Layer(neurons(4, v_init=v_init), torch.eye(4)),))
+    x = torch.zeros(1, 3, 4)
+    assert everything(x, chain)[0].tolist() == [[[0, 0, 0, 1]] * 3]
+    for found, expected in zip(everything(x, chain), by_modules(x, chain), strict=True):
+        assert torch.equal(found, expected)
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "pools", "outputs"),
-    [
-        (3, 1, 1, (), 16),
-        (3, 1, 0, (2,), 5),
-        (3, 2, 1, (), 20),
-        (2, 2, 0, (2, 2), 3),
-        (1, 1, 0, (3,), 17),
-    ],
-)
-def test_a_convolution_behind_pools(order, bias, kernel, stride, padding, pools, outputs) -> None:
-    batch, steps, maps = 3, 7, (4, 9, 11)
-    before = ThresholdNeuron(0.5, order=order, feature_dims=3)
-    behind_it = ThresholdNeuron(0.5, order=order, feature_dims=3)
-    weight = eighths(outputs, 4, kernel, kernel, seed=1) * 4
-    offset = eighths(outputs, seed=2) if bias else None
-    current = eighths(1, batch, *maps).expand(steps, -1, -1, -1, -1)
-    spikes = before(current)[0].flatten(0, 1)
-    for side in pools:
-        spikes = F.avg_pool2d(spikes, side)
-    if max(pools, default=1) == 3:
-        weight = weight * 9  # the mean of nine is no binary fraction
-    maps_after = F.conv2d(spikes, weight, offset, stride, padding).unflatten(0, (steps, batch))
-    expected, _ = behind_it(
-        maps_after if max(pools, default=1) < 3 else (maps_after * 8).round() / 8
-    )
-    first = Layer(maps, neurons=neurons(before))
-    second = behind(
-        first, pools, weight, offset, stride=stride, padding=padding, neurons=neurons(behind_it)
-    )
-    assert second.shape == tuple(expected.shape[2:])
-    trains = fire(first, first.rest(batch), None, current, steps=steps)
-    found = fire(second, second.rest(batch), trains, steps=steps)
-    assert torch.equal(found.counts(second.shape), expected.sum(0))
-    assert found.ends[:, -1].sum() == int(expected.sum())
-    readout = read_out(behind(first, pools, weight, offset, stride=stride, padding=padding), trains)
-    torch.testing.assert_close(readout, maps_after, rtol=1e-5, atol=1e-5)
+@ORDERS
+@pytest.mark.parametrize("chunks", [(1, 8), (4, 5), (3, 3, 3), (9,)])
+def test_chunks_with_carried_state_are_one_run(implementation, order, chunks) -> None:
+    x, chain = current(9, 3, 4, 6, 6), maps_chain((4, 6, 6), order=order, leak=0.5)
+    readout, *rest = everything(x, chain)
+    parts, totals, state = [], 0.0, None
+    for part in x.split(chunks):
+        found = cascade(part, chain, state, counts=True)
+        parts.append(found.readout)
+        totals, state = totals + torch.stack([n.sum() for n in found.counts]), found.state
+    assert torch.equal(torch.cat(parts), readout)
+    assert torch.equal(totals, torch.stack([n.sum() for n in rest[:2]]))
+    assert all(torch.equal(a, b) for a, b in zip(state, rest[2:], strict=True))
 
 
-@pytest.mark.parametrize("pools", [(), (2,), (3,), (2, 2)])
-@pytest.mark.parametrize("shape", [(6,), (3, 8, 9)])
-def test_a_linear_layer_behind_maps_and_vectors(pools, shape: tuple[int, ...]) -> None:
-    if len(shape) == 1 and pools:
-        pools = ()
-    module = ThresholdNeuron(0.5, feature_dims=len(shape))
-    current = eighths(5, 4, *shape)
-    spikes = module(current)[0]
-    flat = spikes.flatten(0, 1)
-    for side in pools:
-        flat = F.avg_pool2d(flat, side)
-    flat = flat.flatten(1)
-    weight, bias = eighths(10, flat.shape[1], seed=3), eighths(10, seed=4)
-    expected = F.linear(flat, weight, bias).unflatten(0, (5, 4))
-    first = Layer(shape, neurons=neurons(module))
-    trains = fire(first, first.rest(4), None, current, steps=5)
-    found = read_out(behind(first, pools, weight, bias), trains)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    assert found.shape == (5, 4, 10)
+def test_a_constant_current_is_given_once(implementation: str) -> None:
+    x, chain = current(1, 3, 20), vector_chain((20, 16, 5))
+    shown = x.expand(40, 3, 20)
+    assert shown.stride(0) == 0
+    for one, two in zip(everything(shown, chain), everything(shown.clone(), chain), strict=True):
+        assert torch.equal(one, two)
 
 
-def test_membranes_are_carried_on() -> None:
-    module = ThresholdNeuron(1.0, leak=0.5, feature_dims=1)
-    first = Layer((4,), neurons=neurons(module))
-    second = behind(first, (), eighths(20, 4, high=16), None, neurons=neurons(module))
-    current = eighths(1, 3, 4, high=16).expand(9, 3, 4)
-    whole = fire(first, first.rest(3), None, current[:1], steps=9)
-    expected = fire(second, second.rest(3), whole, steps=9).counts((20,))
-    one, two, total = first.rest(3), second.rest(3), 0
-    for count in (1, 5, 3):
-        part = fire(first, one, None, current[:1], steps=count)
-        total = total + fire(second, two, part, steps=count).counts((20,))
-    assert torch.equal(total, expected)
+def test_counts_come_when_asked_for(implementation: str) -> None:
+    x, chain = current(4, 3, 20), vector_chain((20, 5))
+    assert cascade(x, chain).counts == ()
+    (counts,) = cascade(x, chain, counts=True).counts
+    assert counts.shape == (3, 20)
 
 
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ThresholdNeuron(0.5, feature_dims=3)
-    first = Layer((4, 6, 6), neurons=neurons(module))
-    current = torch.randn(1, 12, 4, 6, 6, generator=torch.Generator().manual_seed(2))
-    readout = behind(
-        first, (2,), torch.randn(7, 36, generator=torch.Generator().manual_seed(3)), None
-    )
-    found = []
-    for threads in (1, 4):
-        monkeypatch.setattr("bayesnn_spike.ops._threads.threads", lambda n=threads: n)
-        trains = fire(first, first.rest(12), None, current, steps=6)
-        found.append(read_out(readout, trains))
-    assert torch.equal(*found)
+def test_a_state_is_left_alone(implementation: str) -> None:
+    x, chain = current(4, 3, 20), vector_chain((20, 7, 5))
+    state = cascade(x, chain).state
+    copies = [v.clone() for v in state]
+    one, two = (cascade(x, chain, state).readout for _ in range(2))
+    assert torch.equal(one, two)
+    assert all(torch.equal(v, copy) for v, copy in zip(state, copies, strict=True))
 
 
-def test_pools_leave_out_what_windows_do_not_cover() -> None:
-    pixels, shape = pooled_pixels((3, 5), (2,))
-    assert shape == (1, 2)
-    assert pixels.tolist() == [0, 0, 1, 1, -1] * 2 + [-1] * 5
-    pixels, shape = pooled_pixels((4, 4), (2, 2))
-    assert shape == (1, 1)
-    assert pixels.tolist() == [0] * 16
-    assert math.prod(pooled_pixels((7, 7), ())[1]) == 49
+def test_tensors_of_a_chain_are_its_own(implementation: str) -> None:
+    weight, threshold = torch.eye(3), torch.tensor(0.5)
+    chain = Chain((3,), (Layer(Neurons(threshold), weight),))
+    x = torch.ones(2, 1, 3)
+    before = cascade(x, chain).readout
+    weight.zero_(), threshold.fill_(9)
+    assert torch.equal(cascade(x, chain).readout, before)
+
+
+X, CHAIN = torch.zeros(3, 2, 4), vector_chain((4, 3))
+WRONG = [
+    (torch.zeros(0, 2, 4), {}, "the current of cascade has no time step"),
+    (torch.zeros(3, 2, 5), {}, r"the current of cascade must have shape \(3, 2, 4\)"),
+    (torch.zeros(3), {}, "the current of cascade must have shape"),
+    (X.double(), {}, r"the chain is torch.float32 on cpu, the current is torch.float64 on cpu"),
+    (X, {"state": (X[0], X[0])}, "the state has 2 entries for 1 layers"),
+    (X, {"state": (X[0, :1],)}, r"the membrane of layer 0 has shape \(1, 4\)"),
+    (torch.zeros(3, 2, 4, requires_grad=True), {}, "cascade gives no gradients"),
+]
+
+
+@pytest.mark.parametrize(("x", "options", "message"), WRONG)
+def test_what_does_not_fit_is_refused(x: Tensor, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        cascade(x, CHAIN, **options)
+
+
+def test_without_recording_a_current_may_want_a_gradient() -> None:
+    with torch.no_grad():
+        assert cascade(WRONG[-1][0], CHAIN).readout.shape == (3, 2, 3)
+
+
+class Mine:
+    """No comparison of ours."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return (x > 0.5).to(x.dtype)
+
+
+def test_it_says_why_the_kernel_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chain(weight: Tensor, **options) -> Chain:
+        return Chain((4,), (Layer(neurons(4, **options), weight),))
+
+    monkeypatch.setattr("bayesnn_spike.ops.cascade.MOST", 64)
+    cases = {
+        r"compiles the comparisons AtOrAbove, Above, got <": chain(
+            torch.ones(2, 4), comparison=Mine()
+        ),
+        "needs finite weights": chain(torch.full((2, 4), torch.inf)),
+        "numbers 64 places of a layer at most, got 80": chain(torch.ones(65, 4)),
+    }
+    for message, refused in cases.items():
+        with only("cpu"), pytest.raises(RefusedError, match=f"cascade cannot run: cpu: {message}"):
+            cascade(X, refused)
+        assert "cascade/cpu: refuses" in explain(cascade, X, refused)
+        assert cascade(X, refused).readout.shape == (3, 2, len(refused.layers[0].weight))
+    assert "cascade/cpu: runs" in explain(cascade, X, CHAIN)
+
+
+def test_other_sums_change_spikes_at_ties_only() -> None:
+    """On no lattice sums are rounded in another order; a network of a few layers hardly notices."""
+    chain = random_chain((50, 64, 64, 10))
+    x = torch.rand(1, 40, 50, generator=torch.Generator().manual_seed(1)).expand(64, 40, 50)
+    found = {}
+    for name in ("cpu", "reference"):
+        with only(name):
+            found[name] = cascade(x, chain).readout.sum(0)
+    near = (found["cpu"] - found["reference"]).abs() < 1e-3
+    assert float(near.double().mean()) > 0.98

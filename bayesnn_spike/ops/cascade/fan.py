@@ -12,9 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bayesnn_spike.ops.cascade.chain import Layer
 from bayesnn_spike.ops.synapse.shapes import map_after
 
 GROUP = 16
+# Places are numbered in int32.
+MOST = (1 << 31) - 1
 
 
 class Fan(NamedTuple):
@@ -40,6 +43,18 @@ def padded(channels: int) -> int:
     return -(-channels // GROUP) * GROUP
 
 
+def places(shape: tuple[int, ...]) -> int:
+    """Membranes of a layer `(N,)` or `(C, H, W)`, with those that fill channels up."""
+    return padded(shape[0]) * math.prod(shape[1:])
+
+
+def fan_of(layer: Layer, shape: tuple[int, ...]) -> tuple[Fan, np.ndarray]:
+    """The fan of spikes of features `shape` through a layer's pools and synapse, and its rows."""
+    if layer.weight.ndim == 4:
+        return conv_fan(shape, layer.pools, layer.weight, *layer.window())
+    return linear_fan(shape, layer.pools, layer.weight)
+
+
 def pooled_pixels(shape: tuple[int, int], pools: tuple[int, ...]) -> tuple[np.ndarray, tuple]:
     """Number every pixel of a map by the pixel of the pooled map that it is part of.
 
@@ -62,31 +77,31 @@ def conv_fan(
     maps: tuple[int, int, int],
     pools: tuple[int, ...],
     weight: Tensor,
-    stride: int,
-    padding: int,
-) -> tuple[Fan, np.ndarray, tuple[int, int, int]]:
-    """The fan of a convolution `[O, C, h, h]` behind pools of maps `[C, H, W]`.
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+) -> tuple[Fan, np.ndarray]:
+    """The fan of a convolution `[O, C, h, w]` behind pools of maps `[C, H, W]`.
 
     Returns:
-        The fan, rows float32 `[C h h padded(O)]` flat, and the shape (O, H', W') of its maps.
+        The fan, and rows float32 `[C h w padded(O)]` flat.
     """
     pixel, (height, width) = pooled_pixels(maps[1:], pools)
-    outputs, _, kernel, _ = weight.shape
-    after = map_after((height, width), (kernel, kernel), stride, padding)
+    outputs, _, high, wide = weight.shape
+    after = map_after((height, width), (high, wide), stride, padding)
     per = padded(outputs)
     starts, targets, offsets, lengths = [0], [], [], []
     for p in pixel:
         y, x = divmod(int(p), width)
         # The columns of the kernel are turned round: neighbours in the output are neighbours there.
-        for i in range(kernel) if p >= 0 else ():
-            row, odd = divmod(y + padding - i, stride)
+        for i in range(high) if p >= 0 else ():
+            row, odd = divmod(y + padding[0] - i, stride[0])
             if odd or not 0 <= row < after[0]:
                 continue
-            for j in range(kernel):
-                column, odd = divmod(x + padding - (kernel - 1 - j), stride)
+            for j in range(wide):
+                column, odd = divmod(x + padding[1] - (wide - 1 - j), stride[1])
                 if odd or not 0 <= column < after[1]:
                     continue
-                target, offset = (row * after[1] + column) * per, (i * kernel + j) * per
+                target, offset = (row * after[1] + column) * per, (i * wide + j) * per
                 joins = len(targets) > starts[-1] and (
                     targets[-1] + lengths[-1] == target and offsets[-1] + lengths[-1] == offset
                 )
@@ -98,17 +113,17 @@ def conv_fan(
                 lengths.append(per)
         starts.append(len(targets))
     rows = weight.flip(3).permute(1, 2, 3, 0) / math.prod(side * side for side in pools)
-    fan = Fan(*map(_array, (starts, targets, offsets, lengths)), kernel * kernel * per)
-    return fan, _rows(rows, per), (outputs, *after)
+    fan = Fan(*map(_array, (starts, targets, offsets, lengths)), high * wide * per)
+    return fan, _rows(rows, per)
 
 
 def linear_fan(
     maps: tuple[int, ...], pools: tuple[int, ...], weight: Tensor
-) -> tuple[Fan, np.ndarray, tuple[int]]:
+) -> tuple[Fan, np.ndarray]:
     """The fan of a linear layer `[M, N]` behind pools and a flattening of maps, or behind vectors.
 
     Returns:
-        The fan, rows float32 `[N padded(M)]` flat, and the shape (M,).
+        The fan, and rows float32 `[N padded(M)]` flat.
     """
     pixel, shape = pooled_pixels(maps[1:] or (1, 1), pools)
     per, inside = padded(len(weight)), pixel >= 0
@@ -119,7 +134,7 @@ def linear_fan(
     lengths = np.full(len(offsets), per)
     block = math.prod(shape) * per
     fan = Fan(*map(_array, (starts, np.zeros_like(offsets), offsets, lengths)), block)
-    return fan, _rows(rows, per), (len(weight),)
+    return fan, _rows(rows, per)
 
 
 def _rows(weights: Tensor, per: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Membranes of one example stay in the cache for all steps, and a spike adds its row of weights to
 them at once: no current is ever written down. Arrays are contiguous, rows and membranes in groups
-of sixteen. Oracle: tests/ops/test_cascade.py.
+of sixteen. Oracle: tests/ops/test_cascade_cpu.py.
 """
 
 import numpy as np
@@ -93,6 +93,7 @@ def run_layer(
     fan,
     rows,
     more,
+    start_v,
     v,
     threshold,
     limit,
@@ -112,6 +113,7 @@ def run_layer(
         fan: where a pixel's spikes go; see `Fan`.
         rows: float32, weights.
         more: float32 `[1 or B, 1 or T, N]` flat, currents beside the spikes'; may be empty.
+        start_v: float32 `[1 or B, N]`, membranes before the first step; empty: v holds them.
         v: float32 `[B, N]`, membranes, changed.
         threshold: float32 `[N]`, what a spike takes off; `[16]` where all are one number.
         limit: float32, likewise, the least membrane that fires.
@@ -123,10 +125,14 @@ def run_layer(
         stop: the one after the last.
     """
     size, steps = v.shape[1], ends.shape[1]
-    flat = v.reshape(-1)
+    flat, first = v.reshape(-1), start_v.reshape(-1)
     numbers = more.reshape(-1)
     for b in range(start, stop):
         base, begin, at = b * size, 0, 0
+        if start_v.size > 0:
+            source = base if start_v.shape[0] > 1 else 0
+            for i in range(0, size, 16):
+                store(flat, base + i, load_floats(first, source + i))
         own = b if more.shape[0] > 1 else 0
         for t in range(steps):
             at_more = (own * more.shape[1] + (t if more.shape[1] > 1 else 0)) * size
@@ -145,14 +151,14 @@ def run_layer(
 
 
 @jit
-def run_readout(seen, seen_ends, wide, fan, rows, bias, out, start, stop):
-    """Examples start to stop of a readout: out `[B, T, N]`, currents of every step."""
+def run_readout(seen, seen_ends, wide, fan, rows, bias, out, first, start, stop):
+    """Examples start to stop of a readout: out `[B, T, N]`, currents from step `first` on."""
     size, steps = out.shape[2], out.shape[1]
     flat = out.reshape(-1)
     for b in range(start, stop):
         begin = 0
-        for t in range(steps):
-            base = (b * steps + t) * size
+        for t in range(seen_ends.shape[1]):
+            base = (b * steps + first + t) * size
             for i in range(0, size, 16):
                 store(flat, base + i, load_floats(bias, i))
             _add_rows(seen[b], begin, seen_ends[b, t], fan, rows, wide, flat, base)
