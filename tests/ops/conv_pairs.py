@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bayesnn_spike.ops import only
+from bayesnn_spike.ops.synapse import quarters
+from bayesnn_spike.ops.synapse.conv_rows import pack_frames, window_between
 from tests.ops import cases
 
 K, T, B, M = 3, 4, 3, 69
@@ -61,3 +64,15 @@ def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
         assert one.dtype == torch.float32
         assert one.shape == two.shape
         torch.testing.assert_close(one.double(), two, rtol=1e-5, atol=1e-4)
+
+
+def frames(shape, kind: str, count: int, rate: float):
+    """Frames of "spikes" or "quarters" `[F, C, H, W]`, their words, planes and geometry."""
+    channels, size, kernel, stride, padding = shape
+    x = cases.spikes(1, count, channels, *size, rate=rate)
+    if kind == "quarters":
+        x = x * (torch.arange(x.numel()).view(x.shape) % 4 + 1) / 4
+    bits = quarters.pack_quarters(x) if kind == "quarters" else pack_frames(x)[0]
+    geometry = window_between(x, torch.empty(1, channels, *kernel), stride, padding).geometry
+    words = bits[0].numpy().view(np.uint64)
+    return x[0].numpy(), words, 3 if kind == "quarters" else 1, geometry

@@ -20,6 +20,20 @@ def test_the_slope_of_a_spike_time(dt: int, expected: float, dtype: torch.dtype)
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_the_slopes_of_the_clocks_of_a_golden_train(dtype: torch.dtype, legacy: bool) -> None:
+    """Spikes at 3, 6 and 8 of ten steps; before the first one alpha exp(-10), or exactly 0."""
+    clocks = torch.tensor([999, 1000, 1001, 1002, 1, 2, 3, 1, 2, 1], dtype=torch.int32)
+    found = SpikeTime(legacy_underflow=legacy).slope(torch.zeros(10, dtype=dtype), clocks)
+    if legacy:
+        assert found[:4].tolist() == [0.0] * 4
+    else:
+        assert found[:4].tolist() == pytest.approx([1.4e-5] * 4, rel=0.05)
+    fired = [0.297015, 0.294060, 0.291134, 0.297015, 0.294060, 0.297015]
+    assert found[4:].tolist() == pytest.approx(fired, rel=5e-6)
+
+
 def test_the_legacy_slope_underflows_from_104_steps_on() -> None:
     """(exp(-dt))^beta in float32: the power of a number that is 0."""
     legacy, clean = SpikeTime(legacy_underflow=True), SpikeTime()

@@ -10,7 +10,7 @@ from llvmlite import binding
 
 from bayesnn_spike.ops import _simd
 from bayesnn_spike.ops._compile import jit
-from bayesnn_spike.ops._simd import Width, has_vector_popcount, machine_width
+from bayesnn_spike.ops._simd import Width, has_multiply_add, has_vector_popcount, machine_width
 from tests.architecture.scan import ROOT
 
 WIDTHS = (2, 4, 8)
@@ -221,6 +221,18 @@ def test_the_width_is_the_machine_s(features: dict, count: int, monkeypatch) -> 
     assert not has_vector_popcount()
     features["avx512vpopcntdq"] = True
     assert has_vector_popcount()
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "has"),
+    [("x86_64", {"fma": True}, True), ("x86_64", {"avx": True}, False), ("aarch64", {}, True)],
+)
+def test_old_processors_of_one_kind_have_no_multiply_add(
+    machine, features, has, monkeypatch
+) -> None:
+    monkeypatch.setattr(binding, "get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(binding, "get_process_triple", lambda: f"{machine}-unknown-linux-gnu")
+    assert has_multiply_add() is has
 
 
 SCRIPT = """

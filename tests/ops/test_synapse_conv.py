@@ -8,7 +8,7 @@ import torch
 
 from bayesnn_spike.ops import BFloat16, RefusedError, explain, only
 from bayesnn_spike.ops.precision import precision
-from bayesnn_spike.ops.synapse import conv2d, conv_rows
+from bayesnn_spike.ops.synapse import conv2d
 from bayesnn_spike.ops.synapse.choice import MAX_MAP_DENSITY
 from tests.ops import cases
 from tests.ops.conv_pairs import DRAWS, SHAPES, B, K, M, T, assert_near, run, tensors
@@ -33,16 +33,6 @@ def test_every_shape_of_maps_and_kernels(shape, rate: float) -> None:
     inputs = tensors(None, K, K, shape, rate=rate)
     expected = run(conv2d, "reference", inputs, shape, torch.float64)
     assert_near(run(conv2d, "cpu", inputs, shape), expected)
-
-
-def test_chunks_of_frames_change_nothing_but_the_order_of_a_gradient(monkeypatch) -> None:
-    inputs = tensors(K, K, K)
-    whole = run(conv2d, "cpu", inputs)
-    monkeypatch.setattr(conv_rows, "_ROWS", 60)  # two frames of 30 rows
-    parts = run(conv2d, "cpu", inputs)
-    for index in (0, 1, 3):
-        assert torch.equal(parts[index], whole[index])
-    torch.testing.assert_close(parts[2], whole[2], rtol=1e-5, atol=1e-5)
 
 
 def test_strides_do_not_matter() -> None:
@@ -102,7 +92,8 @@ def test_what_is_dense_small_or_a_number_is_refused_in_a_sentence() -> None:
     assert explain(conv2d, x, w, None, **WINDOW).startswith("conv2d/cpu: runs")
     said = explain(conv2d, torch.ones_like(x), w, None, **WINDOW)
     assert f"pays off below a density of {MAX_MAP_DENSITY}, got 1.00" in said
-    assert "pays off from 64 outputs, got 7" in explain(conv2d, x, w[:7], None, **WINDOW)
+    said = explain(conv2d, x, w[:7], None, **WINDOW)
+    assert "pays off from 64 outputs, or 32 of 16 channels, got 7 of 2" in said
     for place in (0, -1):
         counts = x.clone()
         counts.view(-1)[place] = 2.0
@@ -110,6 +101,24 @@ def test_what_is_dense_small_or_a_number_is_refused_in_a_sentence() -> None:
         with only("cpu"), pytest.raises(RefusedError, match="needs spikes of 0 and 1"):
             conv2d(counts, w)
     assert "works in float32" in explain(conv2d, x.double(), w.double(), None, **WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "channels", "rate", "runs"),
+    [
+        (32, 16, 0.2, True),
+        (32, 16, 0.3, False),
+        (31, 16, 0.2, False),
+        (32, 15, 0.2, False),
+        (63, 16, 0.2, True),
+        (64, 1, 0.3, True),
+        (64, 1, 0.4, False),
+    ],
+)
+def test_few_outputs_need_channels_and_sparser_spikes(outputs, channels, rate, runs) -> None:
+    x = cases.spikes(4, 3, channels, 9, 9, rate=rate)
+    w = cases.normal(outputs, channels, 3, 3, dtype=torch.float32)
+    assert explain(conv2d, x, w, None, **WINDOW).startswith("conv2d/cpu: runs") is runs
 
 
 @pytest.mark.parametrize("name", ["cpu", "reference"])

@@ -55,10 +55,11 @@ def test_windows_are_those_of_torch(shape) -> None:
     channels, size, kernel, stride, padding = shape
     x = cases.spikes(3, channels, *size)
     words, _, _ = pack_maps(x.flatten(2).numpy())
-    found, counts = windows(words, geometry_of(size, kernel, stride, padding), channels)
-    expected = unfolded(x, kernel, stride, padding).flatten(0, 1)
-    assert np.array_equal(found, packed.pack((expected != 0).numpy()).reshape(found.shape))
-    assert counts.tolist() == expected.sum(1).tolist()
+    expected = packed.pack((unfolded(x, kernel, stride, padding) != 0).numpy())
+    found = np.full_like(expected, 7)
+    windows(words, geometry_of(size, kernel, stride, padding), channels, found, 1, 3)
+    assert np.array_equal(found[1:], expected[1:])
+    assert (found[0] == 7).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -67,7 +68,7 @@ def test_fold_is_that_of_torch(shape) -> None:
     geometry = geometry_of(size, kernel, stride, padding)
     rows = cases.lattice(3, geometry.positions, geometry.taps * channels)
     out = np.empty((3, channels, size[0] * size[1]), np.float32)
-    fold(rows.numpy(), geometry, out)
+    fold(rows.numpy(), geometry, out, 0, 3)
     x = torch.zeros(3, channels, *size, requires_grad=True)
     (expected,) = torch.autograd.grad(unfolded(x, kernel, stride, padding), x, rows)
     assert np.array_equal(out, expected.flatten(2).numpy())
@@ -76,8 +77,8 @@ def test_fold_is_that_of_torch(shape) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 8, 16), (3, 9, 33), (2, 40, 7)])
 def test_rows_and_maps_are_each_other_turned(shape) -> None:
     maps, offset = cases.lattice(*shape), cases.lattice(shape[1], seed=1)
-    rows = to_rows(maps.numpy())
-    assert np.array_equal(rows, maps.movedim(1, 2).flatten(0, 1).numpy())
-    out = np.empty(shape, np.float32)
-    to_maps(rows.reshape(shape[0], shape[2], shape[1]), offset.numpy(), 0.25, out)
+    rows, out = np.empty((shape[0], shape[2], shape[1]), np.float32), np.empty(shape, np.float32)
+    to_rows(maps.numpy(), rows, 0, shape[0])
+    assert np.array_equal(rows, maps.movedim(1, 2).numpy())
+    to_maps(rows, offset.numpy(), np.float32(0.25), out, 0, shape[0])
     assert np.array_equal(out, ((maps + offset[:, None]) * 0.25).numpy())

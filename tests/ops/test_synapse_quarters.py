@@ -47,13 +47,6 @@ def test_the_kind_is_that_of_the_worst_value(value: float, kind: int, place: int
     assert quarters.kind(torch.full((3,), float("nan"))) == 0
 
 
-def test_planes_and_back_are_transposes() -> None:
-    weight, grad = cases.normal(2, 3, 70, 3, 3), cases.normal(2, 3, 3 * 128, 3, 3, seed=1)
-    there = (quarters.over_planes(weight) * grad).sum()
-    back = (weight * quarters.from_planes(grad, 70)).sum()
-    torch.testing.assert_close(there, back)
-
-
 @pytest.mark.parametrize(("of_x", "of_w"), list(product(DRAWS, DRAWS)))
 def test_convolutions_of_quarters_with_and_without_draws(of_x, of_w) -> None:
     inputs = tensors(of_x, of_w, "absent")

@@ -13,6 +13,7 @@ from bayesnn_spike.ops._simd.draws import multiply_low as multiply_low
 from bayesnn_spike.ops._simd.draws import store_limits as store_limits
 from bayesnn_spike.ops._simd.draws import store_quads as store_quads
 from bayesnn_spike.ops._simd.floats import absolute as absolute
+from bayesnn_spike.ops._simd.floats import choose_eight as choose_eight
 from bayesnn_spike.ops._simd.floats import differs as differs
 from bayesnn_spike.ops._simd.floats import load_floats as load_floats
 from bayesnn_spike.ops._simd.floats import load_numbers as load_numbers
@@ -25,6 +26,7 @@ from bayesnn_spike.ops._simd.floats import where_reaches as where_reaches
 from bayesnn_spike.ops._simd.types import Floats as Floats
 from bayesnn_spike.ops._simd.types import Width as Width
 from bayesnn_spike.ops._simd.types import Words as Words
+from bayesnn_spike.ops._simd.types import has_multiply_add as has_multiply_add
 from bayesnn_spike.ops._simd.types import has_vector_popcount as has_vector_popcount
 from bayesnn_spike.ops._simd.types import machine_width as machine_width
 from bayesnn_spike.ops._simd.words import get as get

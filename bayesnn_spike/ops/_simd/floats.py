@@ -147,6 +147,30 @@ _BUTTERFLIES = [
 
 
 @intrinsic
+def choose_eight(
+    _typing: Any, first: Any, i: Any, second: Any, which: Any, j: Any, target: Any, to: Any
+) -> Any:
+    """`choose_eight(x, i, y, m, j, z, k)`: z[k + s] = y[j + s] if m[j + s] else x[i + s], s < 8.
+
+    x, y and z are float32, m is int32.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, i, y, m, j, z, k = args
+        kinds = signature.args
+        old = load_vector(context, builder, kinds[0], (x, i), _EIGHT)
+        new = load_vector(context, builder, kinds[2], (y, j), _EIGHT)
+        mask = load_vector(context, builder, kinds[3], (m, j), ir.VectorType(I32, 8))
+        chosen = builder.icmp_signed("!=", mask, ir.Constant(mask.type, None))
+        value = builder.select(chosen, new, old)
+        store_vector(context, builder, kinds[5], (z, k), value)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(first, index, second, which, index, target, index), code
+
+
+@intrinsic
 def transpose_tile(
     _typing: Any, source: Any, first: Any, step: Any, target: Any, to: Any, jump: Any
 ) -> Any:

@@ -85,6 +85,13 @@ def has_vector_popcount() -> bool:
     return bool(binding.get_host_cpu_features().get("avx512vpopcntdq", False))
 
 
+def has_multiply_add() -> bool:
+    """Return whether a product and a sum are one instruction: not on x86 before 2013."""
+    return "x86_64" not in binding.get_process_triple() or bool(
+        binding.get_host_cpu_features().get("fma", False)
+    )
+
+
 def pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any) -> Any:
     """Build the address of one element of a flat array."""
     data = context.make_array(array_type)(context, builder, array).data

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bayesnn_spike.ops import _lanes
 from bayesnn_spike.ops._autograd import compiled_gradient
+from bayesnn_spike.ops._memory import empty
 from bayesnn_spike.ops.fire.clocked_kernels import (
     BITS,
     FLOATS,
@@ -22,11 +23,14 @@ from bayesnn_spike.ops.fire.clocked_kernels import (
     clocked_backward,
     clocked_forward,
 )
+from bayesnn_spike.ops.fire.clocked_slopes import tables
 from bayesnn_spike.ops.fire.cpu import contiguous_copy, floats_and_bits, rows, space_for_bits
 from bayesnn_spike.ops.fire.spike_time import Delayed, Order, RatioSurrogate, SpikeTime
 from bayesnn_spike.ops.fire.surrogate import AtOrAbove, Comparison
 
 _F32 = np.float32
+_Tables = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_NO_TABLES = (*(np.zeros(0, dtype) for dtype in (_F32, _F32, np.int32, np.int32)),)
 # Nodes of autograd that show the same numbers, all of them and in their order.
 _VIEWS = {"ExpandBackward0", "ViewBackward0", "UnsqueezeBackward0", "SqueezeBackward1"}
 
@@ -189,12 +193,12 @@ def _run(
     options: _Options,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     shape = (current.shape[0], options.steps, current.shape[2])
-    spikes, v = torch.empty(shape), contiguous_copy(membrane)
+    spikes, v = empty(*shape), contiguous_copy(membrane)
     dt = contiguous_copy(clock.expand_as(membrane))
     if options.save == BITS:
         saved = space_for_bits(shape, 1)
     else:
-        saved = torch.empty(shape if options.save == FLOATS else (0, 0, 0))
+        saved = empty(*(shape if options.save == FLOATS else (0, 0, 0)))
     same = current.stride(1) == 0 and shape[1] > 0
     run = partial(
         clocked_forward,
@@ -225,7 +229,7 @@ def _run_backward(
     leak: Tensor,
 ) -> tuple[Tensor, ...]:
     one, steps = (shape[0], shape[2]), options.steps
-    out = torch.empty(shape)
+    out = empty(*shape)
     a = torch.zeros(one) if last is None else contiguous_copy(last)
     learned = torch.zeros(2, *(one if options.learned else (0, 0)))
     surrogate = options.surrogate
@@ -239,8 +243,8 @@ def _run_backward(
         leak.detach().contiguous().numpy(),
         options.tie,
         options.delayed,
-        surrogate.scale_by_threshold,
-        _table(surrogate, clock, steps) if timed else np.zeros(0, np.float32),
+        surrogate.scale_by_threshold and not (timed and threshold.numel() == 1),
+        _tables(surrogate, clock, threshold, steps) if timed else _NO_TABLES,
         _F32(0 if timed else surrogate.gamma),
         options.save,
         *floats_and_bits(saved),
@@ -259,8 +263,13 @@ def _run_backward(
     return out, a, *(g if v.shape == one else g.sum().view(1, 1) for g, v in pairs)
 
 
-def _table(surrogate: SpikeTime, clock: Tensor, steps: int) -> np.ndarray:
-    """Return do/dz for dt = 0, 1, ...: as long as the clocks run, or until it is 0 in float32."""
+def _tables(surrogate: SpikeTime, clock: Tensor, threshold: Tensor, steps: int) -> _Tables:
+    """Return slopes for dt = 0, 1, ...: as long as the clocks run, or until they are 0 in float32.
+
+    They are divided by a threshold that is one number, where the surrogate asks for it.
+    """
     longest = int(clock.max()) if clock.numel() else 0
     size = min(longest + steps + 1, math.ceil(110 / surrogate.beta) + 1)
-    return surrogate.slope(torch.zeros(()), torch.arange(size, dtype=torch.int32)).numpy()
+    slopes = surrogate.slope(torch.zeros(()), torch.arange(size, dtype=torch.int32))
+    one = surrogate.scale_by_threshold and threshold.numel() == 1
+    return tables((slopes / threshold.detach().view(()) if one else slopes).numpy())

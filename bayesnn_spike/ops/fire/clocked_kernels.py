@@ -8,8 +8,9 @@ for one number for all neurons. Oracle: tests/ops/test_fire_clocked_cpu.py.
 import numpy as np
 
 from bayesnn_spike.ops._compile import jit
+from bayesnn_spike.ops.fire.clocked_slopes import write_slopes
 
-_F32, _U8, _I32, _U32 = np.float32, np.uint8, np.int32, np.uint32
+_F32, _U8, _I32 = np.float32, np.uint8, np.int32
 # What the forward pass saves: nothing, the spikes as bits, or the membrane of the threshold test.
 NOTHING, BITS, FLOATS = 0, 1, 2
 
@@ -89,14 +90,15 @@ def _pack(spikes, t, steps, held, bits):
 
 @jit
 def clocked_backward(
-    grad, a, clock, threshold, leak, tie, delayed, scaled, table, gamma, save, kept, bits, out,
+    grad, a, clock, threshold, leak, tie, delayed, scaled, looked_up, gamma, save, kept, bits, out,
     learned, first, to_threshold, to_leak, steps, block, start, stop,
 ):  # fmt: skip
     """Fill `out`, the gradient of the current; a, the cotangent of v, is updated in place.
 
     `out` has all steps, or one where the current has: then it is the sum over all steps.
 
-    `table[dt]` is the slope of SpikeTime; an empty one stands for LinearRatio of height `gamma`.
+    `looked_up` are the `tables` of SpikeTime; empty ones stand for LinearRatio of height `gamma`.
+    Slopes are divided by the threshold where `scaled`.
     Where `learned`, `to_threshold` and `to_leak` `[L, R]` get the gradients of every neuron, and
     `first` is the membrane before the first step.
     """
@@ -104,6 +106,7 @@ def clocked_backward(
     space = np.empty((steps if once else 0, block), np.float32)
     one_v, one_leak = np.empty(block, np.float32), np.empty(block, np.float32)
     nothing, ones = np.zeros(block, np.float32), np.ones(block, np.float32)
+    timed, bytes_of_block = looked_up[0].size > 0, np.empty(block, np.uint8)
     dt, before = np.empty(block, np.int32), np.empty(block, np.float32)
     for unit in range(start, stop):
         lead, left = unit // blocks, unit % blocks * block
@@ -115,14 +118,23 @@ def clocked_backward(
         for r in range(n):
             dt[r] = clock[0, 0] if clock.size == 1 else clock[lead, left + r]
         # The slopes, in the order of time, lie where the gradients will.
-        for t in range(steps):
-            slope = space[t, :n] if once else out[lead, t, left:right]
-            if len(table) == 0:
-                _linear(kept[lead, t, left:right], vth, divisor, gamma, slope)
-            elif save == BITS:
-                _timed(bits[lead, t // 8, left:right], t, dt, table, divisor, slope)
+        slopes = space if once else out[lead]
+        offset = 0 if once else left
+        for first_step in range(0, steps if timed else 0, 8):
+            some = min(8, steps - first_step)
+            if save == BITS:
+                spikes = bits[lead, first_step // 8, left:right]
             else:
-                _timed_floats(kept[lead, t, left:right], vth, tie, dt, table, divisor, slope)
+                spikes = bytes_of_block[:n]
+                _spikes(kept[lead], first_step, some, left, vth, tie, spikes)
+            flat, jump = slopes.reshape(-1), slopes.shape[1]
+            write_slopes(spikes, dt[:n], looked_up, some, flat, first_step * jump + offset, jump)
+        for t in range(steps):
+            slope = slopes[t, offset : offset + n]
+            if not timed:
+                _linear(kept[lead, t, left:right], vth, divisor, gamma, slope)
+            elif scaled:
+                _divide(slope, vth)
         carried = a[lead, left:right]
         for back in range(steps):
             t = steps - 1 - back
@@ -158,22 +170,20 @@ def _linear(us, threshold, divisor, gamma, slope):
 
 
 @jit
-def _timed(bits, t, dt, table, divisor, slope):
-    """Slopes of a row from the clock, which the spikes of the step then move."""
-    bit, end = _U8(1 << t % 8), _I32(len(table) - 1)
+def _spikes(us, first, steps, left, threshold, tie, bits):
+    """The spikes of up to eight steps as bits, from membranes `[T, R]`."""
     for r in range(len(bits)):
-        place = dt[r] if dt[r] < end else end
-        slope[r] = table[_U32(place)] / divisor[r]
-        dt[r] = _I32(1) if bits[r] & bit else dt[r] + _I32(1)
+        bits[r] = _U8(0)
+    for t in range(steps):
+        u, one = us[first + t, left : left + len(bits)], _U8(1 << t)
+        for r in range(len(bits)):
+            bits[r] |= one if _spike(u[r], threshold[r], tie) > _F32(0) else _U8(0)
 
 
 @jit
-def _timed_floats(us, threshold, tie, dt, table, divisor, slope):
-    end = _I32(len(table) - 1)
-    for r in range(len(us)):
-        place = dt[r] if dt[r] < end else end
-        slope[r] = table[_U32(place)] / divisor[r]
-        dt[r] = _I32(1) if _spike(us[r], threshold[r], tie) > _F32(0) else dt[r] + _I32(1)
+def _divide(slope, threshold):
+    for r in range(len(slope)):
+        slope[r] = slope[r] / threshold[r]
 
 
 @jit

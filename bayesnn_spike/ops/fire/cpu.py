@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bayesnn_spike.ops import _lanes
 from bayesnn_spike.ops._autograd import compiled_gradient
+from bayesnn_spike.ops._memory import empty
 from bayesnn_spike.ops.fire.kernels import (
     BITS,
     FLOATS,
@@ -136,11 +137,11 @@ def floats_and_bits(saved: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 def _run(current: Tensor, state: Tensor, options: _Options) -> tuple[Tensor, Tensor, Tensor]:
     shape = current.shape
-    spikes, v = torch.empty(shape), contiguous_copy(state)
+    spikes, v = empty(*shape), contiguous_copy(state)
     if options.save == BITS:
         saved = space_for_bits(shape, options.each)
     else:
-        saved = torch.empty(shape if options.save == FLOATS else (0, 0, 0))
+        saved = empty(*(shape if options.save == FLOATS else (0, 0, 0)))
     run = partial(
         fire_forward,
         current.detach().numpy(),
@@ -163,7 +164,7 @@ def _run_backward(
     last: Tensor | None,
     saved: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    out = torch.empty(shape)
+    out = empty(*shape)
     a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
     run = partial(
         fire_backward,

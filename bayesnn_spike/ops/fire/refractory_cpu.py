@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bayesnn_spike.ops import _lanes
 from bayesnn_spike.ops._autograd import compiled_gradient
+from bayesnn_spike.ops._memory import empty
 from bayesnn_spike.ops.fire.cpu import (
     contiguous_copy,
     floats_and_bits,
@@ -91,7 +92,7 @@ def refractory_fire(
 
 def _run(current: Tensor, r: Tensor, s: Tensor, options: tuple) -> tuple[Tensor, ...]:
     decay, threshold, tie, save, (_, number), shape = options
-    spikes, membrane = torch.empty(shape), torch.empty(shape)
+    spikes, membrane = empty(*shape), empty(*shape)
     r, s = contiguous_copy(r), contiguous_copy(s)
     bits = space_for_bits(shape if save == BITS else (0, 0, 0), 1)
     run = partial(
@@ -116,7 +117,7 @@ def _run_backward(
     options: tuple, grad: Tensor | None, last: Tensor | None, pull: Tensor | None, saved: Tensor
 ) -> tuple[Tensor, Tensor]:
     decay, threshold, _, save, surrogate, shape = options
-    out = torch.empty(shape)
+    out = empty(*shape)
     a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
     run = partial(
         refractory_backward,

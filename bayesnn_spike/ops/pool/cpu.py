@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.ops._compile import jit
+from bayesnn_spike.ops._memory import empty
 from bayesnn_spike.ops._threads import parallel
 
 _F32 = np.float32
@@ -68,7 +69,7 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(maps: Tensor, side: int) -> Tensor:
         n, height, width = maps.shape
-        out = torch.empty(n, height // side, width // side)
+        out = empty(n, height // side, width // side)
         _run(_mean, maps, side, out, height * width)
         return out
 
@@ -87,7 +88,7 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(grad: Tensor, side: int, size: tuple[int, int, int]) -> Tensor:
-        out = torch.empty(size)
+        out = empty(*size)
         _run(_spread, grad, side, out, size[1] * size[2])
         return out
 

@@ -14,10 +14,12 @@ from bayesnn_spike.ops.spikes import is_binary
 # Where the event-driven sum was faster than the dense product, forward and backward together.
 MAX_DENSITY = 0.35
 MIN_OUTPUTS = 32
-# The same of convolutions, whose dense form works on rows that lie together already: at 0.25 both
-# take as long with 64 outputs, with 128 at 0.3; below 64 outputs neither is ahead by much.
-MAX_MAP_DENSITY = 0.25
+# The same of convolutions with 64 outputs or more: at 0.45 both take as long.
+MAX_MAP_DENSITY = 0.35
 MIN_MAPS = 64
+# Fewer outputs pay off for real weights where there are channels enough: up to 0.3.
+FEW_MAPS, FEW_CHANNELS = 32, 16
+MAX_FEW_DENSITY = 0.25
 # Rows (time steps times examples) from which a product of few outputs is worth turning round.
 MIN_ROWS = 1024
 # A sample of the spikes: so many in a row of so many; the latter is prime and far from a power of
@@ -59,11 +61,17 @@ def straight_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: f
 
 def conv2d_refuses(spikes: Tensor, weight: Tensor, bias: Tensor | None, **_: Any) -> list[str]:
     """Say why `conv2d` should not go event by event; nothing if it should."""
-    reasons = straight_conv2d_refuses(spikes, weight, bias)
+    reasons = _machine_refuses(spikes, weight, bias)
+    outputs, channels = weight.shape[-4], weight.shape[-3]
+    if outputs < (FEW_MAPS if channels >= FEW_CHANNELS else MIN_MAPS):
+        reasons.append(
+            f"pays off from {MIN_MAPS} outputs, or {FEW_MAPS} of {FEW_CHANNELS} channels, got "
+            f"{outputs} of {channels}"
+        )
     if not reasons:
-        found = density(spikes)
-        if found > MAX_MAP_DENSITY:
-            reasons.append(f"pays off below a density of {MAX_MAP_DENSITY}, got {found:.2f}")
+        found, most = density(spikes), MAX_FEW_DENSITY if outputs < MIN_MAPS else MAX_MAP_DENSITY
+        if found > most:
+            reasons.append(f"pays off below a density of {most}, got {found:.2f}")
         elif not are_spikes(spikes):
             reasons.append("needs spikes of 0 and 1, or means of four such spikes")
     return reasons

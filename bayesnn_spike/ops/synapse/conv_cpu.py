@@ -1,34 +1,28 @@
 """`conv2d` on the CPU for sparse spikes: each active input of a window adds one row of weights.
 
 Spikes of 0 and 1, and means of four of them, are kept as bits. The weight gradient goes event by
-event as well, the gradient of the spikes is the library's convolution. With weights in {-1, +1}
+event as well, the gradient of the spikes is a dense product. With weights in {-1, +1}
 sums are integers and equal the reference bit for bit. Oracle: tests/ops/test_synapse_conv.py,
 tests/ops/test_synapse_quarters.py.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from bayesnn_spike.ops._autograd import compiled_gradient
-from bayesnn_spike.ops.bits import words_for
 from bayesnn_spike.ops.precision import Precision, in_use
-from bayesnn_spike.ops.synapse import events
 from bayesnn_spike.ops.synapse.conv_rows import (
     Window,
-    by_tap,
-    currents,
-    dense_gradients,
-    gradients,
+    by_events,
+    dense_spike_gradient,
     pack_frames,
+    weight_gradient,
     window_between,
 )
-from bayesnn_spike.ops.synapse.gather import gather
-from bayesnn_spike.ops.synapse.quarters import PLANES, from_planes, over_planes, pack_quarters
+from bayesnn_spike.ops.synapse.quarters import BINARY, kind, pack_quarters
 from bayesnn_spike.ops.synapse.reference import over_time
 
 
@@ -40,17 +34,12 @@ class _EventConv(torch.autograd.Function):
         x: Tensor, weight: Tensor, window: Window, precision: Precision
     ) -> tuple[Tensor, Tensor]:
         del precision
-        bits, _, binary = pack_frames(x)
+        binary = kind(x[:, -1:]) == BINARY  # pooled spikes are known by the last frame
+        if binary:
+            bits, _, binary = pack_frames(x)
         if not binary:
-            bits, window = pack_quarters(x), _of_planes(window)
-            weight = over_planes(weight)
-        rows = by_tap(weight)
-
-        def multiply(seen: np.ndarray, counts: np.ndarray) -> Callable[[int], np.ndarray]:
-            lists = events.by_row(seen, counts, None)
-            return lambda k: gather(lists, rows[k : k + 1], len(seen))[0]
-
-        return currents(bits, window, rows.shape[:2], None, 1.0, multiply), bits
+            bits = pack_quarters(x)
+        return by_events(bits, window, weight), bits
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -76,23 +65,12 @@ def _gradients(
     bits: Tensor,
     weight: Tensor,
 ) -> tuple[Tensor, ...]:
-    found, shapes = [], (size, tuple(weight.shape))
+    found = []
     if wanted[0]:
-        dx, _ = dense_gradients(grad, None, weight, shapes, window.geometry, precision)
-        found.append(dx)
+        found.append(dense_spike_gradient(grad, weight, size[0], window, precision))
     if wanted[1]:
-        if bits.shape[-1] == words_for(window.channels):
-            found.append(gradients(grad, bits, window, shapes[1], None, 1.0)[1])
-        else:
-            planes = _of_planes(window)
-            kernels = (*shapes[1][:2], planes.channels, *shapes[1][3:])
-            wide = gradients(grad, bits, planes, kernels, None, 1.0)[1]
-            found.append(from_planes(wide, window.channels))
+        found.append(weight_gradient(grad, bits, window, tuple(weight.shape)))
     return tuple(found)
-
-
-def _of_planes(window: Window) -> Window:
-    return window._replace(channels=len(PLANES) * 64 * words_for(window.channels))
 
 
 def conv2d(

@@ -1,27 +1,27 @@
-"""A convolution as sums over rows of windows, some frames at a time; forward and backward.
+"""Convolutions of packed spikes: what they work on, sums over events, and dense gradients.
 
-What is held besides arguments and results is a few thousand rows, or the rows of one frame,
-whatever K, T and B are. Every sum has one order: neither the number of threads nor K changes it.
-Oracle: tests/ops/test_synapse_conv.py, tests/ops/test_synapse_straight_conv.py.
+Sums over events go frame by frame: what is held besides arguments and results is some frames of
+each thread, whatever K, T and B are. Every sum has one order: neither the number of threads nor K
+changes it. Oracle: tests/ops/test_synapse_conv.py, tests/ops/test_synapse_straight_conv.py.
 """
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bayesnn_spike.ops.precision import Precision, in_precision
-from bayesnn_spike.ops.synapse import events, tables
+from bayesnn_spike.ops._memory import empty
+from bayesnn_spike.ops.bits import words_for
+from bayesnn_spike.ops.precision import Float32, Precision, in_precision
+from bayesnn_spike.ops.synapse import winograd
+from bayesnn_spike.ops.synapse.conv_gather import conv_gather, in_blocks
+from bayesnn_spike.ops.synapse.conv_scatter import conv_scatter
 from bayesnn_spike.ops.synapse.lists import Geometry
-from bayesnn_spike.ops.synapse.maps import fold, pack_maps, to_maps, to_rows, windows
-from bayesnn_spike.ops.synapse.scatter import scatter
+from bayesnn_spike.ops.synapse.maps import pack_maps
 from bayesnn_spike.ops.synapse.shapes import map_after, pair
 
-_U64, _F32 = np.uint64, np.float32
-# Rows that are worked on at once: their cotangents for 32 outputs stay in the cache.
-_ROWS = 2048
+_U64 = np.uint64
 
 
 class Window(NamedTuple):
@@ -34,11 +34,6 @@ class Window(NamedTuple):
 
     geometry: Geometry
     channels: int
-
-    @property
-    def inputs(self) -> int:
-        """Inputs of an output position."""
-        return self.geometry.taps * self.channels
 
 
 def window_between(
@@ -68,105 +63,79 @@ def by_tap(weight: Tensor) -> np.ndarray:
     return weight.detach().permute(0, 1, 3, 4, 2).flatten(2).contiguous().numpy()
 
 
-def _by_channel(rows: Tensor, like: tuple[int, ...]) -> Tensor:
-    draws, outputs, channels, height, width = like
-    return rows.view(draws, outputs, height, width, channels).permute(0, 1, 4, 2, 3).contiguous()
-
-
-def _frames(count: int, geometry: Geometry) -> Iterator[slice]:
-    some = max(1, _ROWS // max(geometry.positions, 1))
-    for first in range(0, count, some):
-        yield slice(first, min(first + some, count))
-
-
-def currents(
-    bits: Tensor,
-    window: Window,
-    shape: tuple[int, int],
-    offset: Tensor | None,
-    scale: float,
-    multiply: Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]],
-) -> Tensor:
-    """Sum up every row for every draw.
+def by_events(bits: Tensor, window: Window, weight: Tensor) -> Tensor:
+    """Convolve event by event.
 
     Args:
-        bits: active inputs, int64 `[D, F, P, W]`; D is K, or 1 where draws share the spikes.
+        bits: int64 `[D, F, P, W]` of spikes, or `[D, F, P, 3 W]` of quarters; D is K, or 1 where
+            draws share the spikes.
         window: the convolution.
-        shape: (K, O).
-        offset: `[K, O]`, added to the sums.
-        scale: multiplies them then.
-        multiply: takes rows of words and their ones, returns what maps k to float32 `[R, O]`.
+        weight: `[K, O, C, h, w]`.
 
     Returns:
         float32 `[K, F, O, H', W']`.
     """
-    (draws, outputs), geometry = shape, window.geometry
-    out = np.empty((draws, bits.shape[1], outputs, geometry.positions), _F32)
-    words = bits.numpy().view(_U64)
-    more = (
-        np.zeros((draws, outputs), _F32) if offset is None else offset.detach().contiguous().numpy()
-    )
-    for some in _frames(bits.shape[1], geometry):
-        for d in range(len(bits)):
-            sums = multiply(*windows(words[d, some], geometry, window.channels))
-            for k in range(draws) if len(bits) == 1 else (d,):
-                rows = sums(k).reshape(-1, geometry.positions, outputs)
-                to_maps(rows, more[k], scale, out[k, some])
-    return torch.from_numpy(out).unflatten(3, (geometry.out_height, geometry.out_width))
+    geometry = window.geometry
+    out = empty(len(weight), bits.shape[1], weight.shape[1], geometry.positions)
+    words, planes = _frames_of(bits, window)
+    weights = in_blocks(weight)
+    conv_gather(words, planes, geometry, window.channels, weights, out.numpy())
+    return out.unflatten(3, (geometry.out_height, geometry.out_width))
 
 
-def gradients(
-    grad: Tensor,
-    bits: Tensor,
-    window: Window,
-    kernels: tuple[int, ...] | None,
-    signs: np.ndarray | None,
-    scale: float,
-) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients of the spikes and of the weights, in one pass over the cotangents.
+def weight_gradient(
+    grad: Tensor, bits: Tensor, window: Window, kernels: tuple[int, ...], scale: float = 1.0
+) -> Tensor:
+    """The gradient of the weights, event by event, times scale.
 
     Args:
         grad: the cotangents `[K, F, O, H', W']`.
-        bits: active inputs, int64 `[D, F, P, W]`.
+        bits: as of `by_events`.
         window: the convolution.
-        kernels: `(K, O, C, h, w)` where the gradient of the weights is wanted.
-        signs: by input (`rows_by_input`, in the order of a row) where that of the spikes is.
-        scale: multiplies the cotangents.
+        kernels: `(K, O, C, h, w)`, the shape of the result.
+        scale: a number.
+    """
+    words, planes = _frames_of(bits, window)
+    maps = grad.detach().contiguous().flatten(3).numpy()
+    sums = conv_scatter(words, planes, window.geometry, window.channels, maps)
+    by_channel = torch.from_numpy(sums).unflatten(2, kernels[3:]).permute(0, 1, 4, 2, 3)
+    return by_channel.contiguous() if scale == 1 else by_channel.contiguous().mul_(scale)
+
+
+def _frames_of(bits: Tensor, window: Window) -> tuple[np.ndarray, int]:
+    """The words of all frames, and of how many planes they are."""
+    words = bits.flatten(0, 1).numpy().view(_U64)
+    return words, words.shape[2] // words_for(window.channels)
+
+
+def dense_spike_gradient(
+    grad: Tensor, weight: Tensor, draws: int, window: Window, precision: Precision
+) -> Tensor:
+    """The gradient of the spikes for weights that are numbers, a dense product.
+
+    Args:
+        grad: the cotangents `[K, F, O, H', W']`.
+        weight: `[K, O, C, h, w]`.
+        draws: D: K, or 1 where draws share the spikes.
+        window: the convolution.
+        precision: of the product.
 
     Returns:
-        `[D, F, C, H, W]` or None, and `[K, O, C, h, w]` or None.
+        `[D, F, C, H, W]`.
     """
-    if kernels is None and signs is None:
-        return None, None
-    geometry, inputs = window.geometry, window.inputs
-    g, words = grad.detach().contiguous().flatten(3).numpy(), bits.numpy().view(_U64)
+    geometry = window.geometry
     sides = (geometry.height, geometry.width)
-    dx = dw = None
-    if signs is not None:
-        dx = np.empty((*bits.shape[:2], window.channels, bits.shape[2]), _F32)
-    if kernels is not None:
-        dw = np.zeros((len(g), g.shape[2], inputs), _F32)
-    for some in _frames(bits.shape[1], geometry):
-        for d in range(len(bits)):
-            if dw is not None:
-                seen, _ = windows(words[d, some], geometry, window.channels)
-                lists = events.by_input(seen[None], inputs, None)
-            for k in range(len(g)) if len(bits) == 1 else (d,):
-                rows = to_rows(g[k, some])[None]
-                if dw is not None:
-                    dw[k] += scatter(lists, rows, inputs, scale)[0]
-                if dx is not None:
-                    part = tables.multiply(signs[k : k + 1], rows, 1, scale)
-                    part = part.reshape(-1, geometry.positions, inputs)
-                    here = dx[d, some]
-                    to = here if k == d else np.empty_like(here)
-                    fold(part, geometry, to)
-                    if k != d:
-                        here += to
-    return (
-        None if dx is None else torch.from_numpy(dx).unflatten(3, sides),
-        None if dw is None else _by_channel(torch.from_numpy(dw), kernels),
-    )
+    if not isinstance(precision, Float32) or not winograd.fits(geometry, window.channels):
+        shapes = ((draws, grad.shape[1], window.channels, *sides), tuple(weight.shape))
+        return dense_gradients(grad, None, weight, shapes, geometry, precision)[0]
+    g, numbers = grad.detach().contiguous().flatten(3).numpy(), weight.detach().numpy()
+    dx = empty(draws, g.shape[1], window.channels, geometry.height * geometry.width)
+    out = dx.numpy()
+    for k in range(len(g)):
+        d = k % draws
+        kernels = winograd.turned_kernels(numbers[k])
+        winograd.spike_gradient(g[k], kernels, geometry, out[d], add=k != d)
+    return dx.unflatten(3, sides)
 
 
 def dense_gradients(
@@ -177,7 +146,7 @@ def dense_gradients(
     geometry: Geometry,
     precision: Precision,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """As `gradients`, by the library's convolutions.
+    """Gradients of the spikes and of the weights by the library's convolutions.
 
     Args:
         grad: the cotangents `[K, F, O, H', W']`.

@@ -21,7 +21,7 @@ from bayesnn_spike.ops._simd import (
 )
 from bayesnn_spike.ops._threads import parallel
 from bayesnn_spike.ops.bits import words_for
-from bayesnn_spike.ops.synapse.lists import Geometry, seen_from
+from bayesnn_spike.ops.synapse.lists import seen_from
 
 _U64, _F32 = np.uint64, np.float32
 
@@ -73,44 +73,25 @@ def pack_maps(x: np.ndarray) -> tuple[np.ndarray, int, bool]:
 
 
 @jit
-def _windows(x, geometry, channels, out, counts, start, stop):
-    """Frames start to stop of x `[F, P, W]` into rows out `[F, P', W']`, and their ones."""
+def windows(x, geometry, channels, out, start, stop):
+    """Put together what every position sees: x `[F, P, W]` to rows out `[F, P', W']`."""
     places = np.empty(2 * geometry.kernel_height * geometry.kernel_width, np.int64)
     for p in range(out.shape[1]):
         # With channels = size = 1 a shift is the tap.
         seen = seen_from(p, geometry, 1, 1, places)
         for f in range(start, stop):
-            row, total = out[f, p], 0
+            row = out[f, p]
             for w in range(row.size):
                 row[w] = _U64(0)
             for i in range(seen):
                 place, first = places[2 * i], places[2 * i + 1] * channels
                 for w in range(x.shape[2]):
                     word, at = x[f, place, w], first + 64 * w
-                    total += popcount_word(word)
                     shift = _U64(at & 63)
                     row[at >> 6] |= word << shift
                     rest = word >> (_U64(64) - shift) if shift != _U64(0) else _U64(0)
                     if rest != _U64(0):
                         row[(at >> 6) + 1] |= rest
-            counts[f, p] = total
-
-
-def windows(x: np.ndarray, geometry: Geometry, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Put together what every output position sees.
-
-    Args:
-        x: uint64 `[F, P, ceil(C / 64)]`.
-        geometry: the convolution.
-        channels: C.
-
-    Returns:
-        Rows uint64 `[F P', ceil(taps C / 64)]`, and how many ones each has, int64 `[F P']`.
-    """
-    out = np.empty((len(x), geometry.positions, words_for(geometry.taps * channels)), _U64)
-    counts = np.empty((len(x), geometry.positions), np.int64)
-    parallel(lambda i, j: _windows(x, geometry, channels, out, counts, i, j), len(x))
-    return out.reshape(-1, out.shape[2]), counts.reshape(-1)
 
 
 @jit
@@ -128,7 +109,7 @@ def _turn(source, at, rows, columns, target, to):
 
 
 @jit
-def _to_maps(rows, offset, scale, out, start, stop):
+def to_maps(rows, offset, scale, out, start, stop):
     """Frames start to stop of rows `[F, P, M]`: scale * (rows + offset[m]) to out `[F, M, P]`."""
     positions, outputs = rows.shape[1], rows.shape[2]
     source, target = rows.reshape(-1), out.reshape(-1)
@@ -141,20 +122,8 @@ def _to_maps(rows, offset, scale, out, start, stop):
                 row[p] = (row[p] + more) * scale
 
 
-def to_maps(rows: np.ndarray, offset: np.ndarray, scale: float, out: np.ndarray) -> None:
-    """Write `scale * (rows + offset)` as maps; the sum and the product are rounded each.
-
-    Args:
-        rows: float32 `[F, P, M]`.
-        offset: float32 `[M]`.
-        scale: a number.
-        out: float32 `[F, M, P]`, contiguous.
-    """
-    parallel(lambda i, j: _to_maps(rows, offset, _F32(scale), out, i, j), len(rows))
-
-
 @jit
-def _to_rows(maps, out, start, stop):
+def to_rows(maps, out, start, stop):
     """Frames start to stop of maps `[F, M, P]` to out `[F, P, M]`."""
     outputs, positions = maps.shape[1], maps.shape[2]
     source, target = maps.reshape(-1), out.reshape(-1)
@@ -163,17 +132,12 @@ def _to_rows(maps, out, start, stop):
         _turn(source, at, outputs, positions, target, at)
 
 
-def to_rows(maps: np.ndarray) -> np.ndarray:
-    """Turn maps, float32 `[F, M, P]`, into rows `[F P, M]`."""
-    frames, outputs, positions = maps.shape
-    out = np.empty((frames, positions, outputs), _F32)
-    parallel(lambda i, j: _to_rows(maps, out, i, j), frames)
-    return out.reshape(-1, outputs)
-
-
 @jit
-def _fold(rows, geometry, out, start, stop):
-    """Frames start to stop of rows `[F, P', taps C]` to out `[F, C, P]`."""
+def fold(rows, geometry, out, start, stop):
+    """Add up, for every input, what the windows that see it hold of it.
+
+    Frames start to stop of rows `[F, P', taps C]` to out `[F, C, P]`.
+    """
     channels, inputs = out.shape[1], rows.shape[2]
     positions = geometry.height * geometry.width
     source, target = rows.reshape(-1), out.reshape(-1)
@@ -193,14 +157,3 @@ def _fold(rows, geometry, out, start, stop):
                 for c in range(done, channels):
                     sums[to + c] += source[first + c]
         _turn(sums, 0, positions, channels, target, f * positions * channels)
-
-
-def fold(rows: np.ndarray, geometry: Geometry, out: np.ndarray) -> None:
-    """Add up, for every input, what the windows that see it hold of it.
-
-    Args:
-        rows: float32 `[F, P', taps C]`.
-        geometry: the convolution.
-        out: float32 `[F, C, P]`, contiguous, written.
-    """
-    parallel(lambda i, j: _fold(rows, geometry, out, i, j), len(rows))

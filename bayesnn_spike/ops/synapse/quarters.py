@@ -1,8 +1,7 @@
 """Spikes, and means of four spikes, as bits.
 
 An average-pooled spike is 0, 1/4, 1/2, 3/4 or 1. Three planes of bits, with the values 1/4, 1/2 and
-1, hold it exactly; a convolution of it is one of the planes, as if they were channels. Oracle:
-tests/ops/test_synapse_quarters.py.
+1, hold it exactly. Oracle: tests/ops/test_synapse_quarters.py.
 """
 
 import numpy as np
@@ -17,6 +16,8 @@ from bayesnn_spike.ops.bits import words_for
 _U64, _F32 = np.uint64, np.float32
 PLANES = (0.25, 0.5, 1.0)
 """The value of a bit of each plane."""
+BINARY = 2
+"""The `kind` of zeros and ones."""
 # Numbers of a range of work.
 _PIECE = 1 << 16
 
@@ -114,22 +115,3 @@ def pack_quarters(x: Tensor) -> Tensor:
     words = np.empty((frames, places, 3 * words_for(channels)), _U64)
     parallel(lambda i, j: _pack(numbers, words, i, j), frames)
     return torch.from_numpy(words.view(np.int64)).view(*x.shape[:2], places, words.shape[2])
-
-
-def over_planes(weight: Tensor) -> Tensor:
-    """Kernels `[K, O, C, h, w]` for the planes: `[K, O, 3 * 64 ceil(C / 64), h, w]`.
-
-    Channels that fill up a word have weight 0; none of them is ever active.
-    """
-    channels = 64 * words_for(weight.shape[2])
-    out = weight.new_zeros(*weight.shape[:2], len(PLANES), channels, *weight.shape[3:])
-    for plane, value in enumerate(PLANES):
-        out[:, :, plane, : weight.shape[2]] = weight * value
-    return out.flatten(2, 3)
-
-
-def from_planes(grad: Tensor, channels: int) -> Tensor:
-    """The transpose of `over_planes`: `[K, O, 3 * 64 ceil(C / 64), h, w]` to `[K, O, C, h, w]`."""
-    planes = grad.unflatten(2, (len(PLANES), -1))[:, :, :, :channels]
-    quarter, half, one = planes.unbind(2)
-    return quarter * PLANES[0] + half * PLANES[1] + one

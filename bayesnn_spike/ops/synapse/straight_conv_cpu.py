@@ -6,7 +6,6 @@ dense, and the gradient of the spikes through tables of sums, folded back into m
 Oracle: tests/ops/test_synapse_straight_conv.py.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,15 +21,15 @@ from bayesnn_spike.ops.synapse.conv_cpu import frames_and_draws
 from bayesnn_spike.ops.synapse.conv_rows import (
     Window,
     by_tap,
-    currents,
     dense_gradients,
-    gradients,
     pack_frames,
+    weight_gradient,
     window_between,
 )
 from bayesnn_spike.ops.synapse.reference import over_time
 from bayesnn_spike.ops.synapse.straight import through_signs
-from bayesnn_spike.ops.synapse.straight_cpu import add_signs, signs_by_input
+from bayesnn_spike.ops.synapse.straight_cpu import signs_by_input
+from bayesnn_spike.ops.synapse.straight_rows import currents, spike_gradient
 
 _U64 = np.uint64
 
@@ -61,10 +60,7 @@ class _StraightConv(torch.autograd.Function):
         del x
         signs = signs_by_input(by_tap(weight))
 
-        def multiply(seen: np.ndarray, _: np.ndarray) -> Callable[[int], np.ndarray]:
-            return lambda k: add_signs(seen, signs[k : k + 1], (len(seen), weight.shape[1]), 1.0)[0]
-
-        maps = currents(bits, how.window, tuple(weight.shape[:2]), offset, how.scale, multiply)
+        maps = currents(bits, how.window, signs, weight.shape[1], offset, how.scale)
         return maps, torch.from_numpy(signs.view(np.int64))
 
     @staticmethod
@@ -94,9 +90,11 @@ def _gradients(
 ) -> tuple[Tensor, ...]:
     shapes, window = (size, tuple(weight.shape)), how.window
     by_tables = wanted[0] and isinstance(how.precision, Float32)
-    by_events = wanted[1] and not how.dense
-    rows = signs.numpy().view(_U64) if by_tables else None
-    dx, dw = gradients(grad, bits, window, shapes[1] if by_events else None, rows, how.scale)
+    dx = dw = None
+    if by_tables:
+        dx = spike_gradient(grad, size[0], window, signs.numpy().view(_U64), how.scale)
+    if wanted[1] and not how.dense:
+        dw = weight_gradient(grad, bits, window, shapes[1], how.scale)
     if (wanted[0] and not by_tables) or (wanted[1] and how.dense):
         w = through_signs(weight.detach()) if wanted[0] and not by_tables else None
         some = x if wanted[1] and how.dense else None

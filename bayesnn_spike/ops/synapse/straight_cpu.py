@@ -106,7 +106,7 @@ def _write(counts, some, active, scale, flat, at, last):
 
 
 @jit
-def _forward(width, strip, words, rows, scale, out, start, stop):
+def count_rows(width, strip, words, rows, scale, out, start, stop):
     """words `[D R, W]`, rows `[K, NB, N + 1, bw]`, out `[K, R, M]`; rows start to stop."""
     draws, blocks, size = rows.shape[0], rows.shape[1], rows.shape[3]
     zero_row, lanes = rows.shape[2] - 1, 64 * size
@@ -135,6 +135,12 @@ def _forward(width, strip, words, rows, scale, out, start, stop):
                     _write(counts, some, found, scale, flat, at, last)
 
 
+def width_for(rows: np.ndarray) -> Width:
+    """The width of vectors that counts signs `[K, NB, N + 1, bw]`."""
+    size = rows.shape[3]
+    return _WIDEST if size >= _WIDEST.count else Width(size)
+
+
 def add_signs(
     words: np.ndarray, rows: np.ndarray, shape: tuple[int, int], scale: float
 ) -> np.ndarray:
@@ -150,10 +156,9 @@ def add_signs(
         float32 `[K, R, M]`.
     """
     out = np.empty((len(rows), *shape), _F32)
-    size = rows.shape[3]
-    width = _WIDEST if size >= _WIDEST.count else Width(size)
+    width = width_for(rows)
     parallel(
-        lambda i, j: _forward(width, width.count, words, rows, _F32(scale), out, i, j),
+        lambda i, j: count_rows(width, width.count, words, rows, _F32(scale), out, i, j),
         len(words),
         least=64,
     )

@@ -119,6 +119,14 @@ def _multiply(words, grad, scale, out, start, stop):
                 target[at + i * inputs + n] = sums[_ROWS * n + i]
 
 
+def by_word(rows: np.ndarray) -> np.ndarray:
+    """Signs `[K, NB, N + 1, bw]`, by input, as words of 64 outputs `[K, NB bw, N]`."""
+    count, blocks, inputs, size = rows.shape
+    words = np.empty((count, blocks * size, inputs - 1), _U64)
+    parallel(lambda i, j: _by_word(rows, words, i, j), count, least=8)
+    return words
+
+
 def multiply(rows: np.ndarray, grad: np.ndarray, draws: int, scale: float = 1.0) -> np.ndarray:
     """Multiply cotangents with signs.
 
@@ -131,10 +139,8 @@ def multiply(rows: np.ndarray, grad: np.ndarray, draws: int, scale: float = 1.0)
     Returns:
         float32 `[draws, R, N]`.
     """
-    count, blocks, inputs, size = rows.shape
-    words = np.empty((count, blocks * size, inputs - 1), _U64)
-    parallel(lambda i, j: _by_word(rows, words, i, j), count, least=8)
-    out = np.empty((draws, grad.shape[1], inputs - 1), _F32)
+    words = by_word(rows)
+    out = np.empty((draws, grad.shape[1], words.shape[2]), _F32)
     units = draws * -(-grad.shape[1] // _ROWS)
     parallel(lambda i, j: _multiply(words, grad, _F32(scale), out, i, j), units)
     return out
