@@ -1,5 +1,7 @@
 """Learning: draw weights, give credit, take a step."""
 
+from bayesnn_spike.learn.chunks import Accumulate as Accumulate
+from bayesnn_spike.learn.chunks import StepEach as StepEach
 from bayesnn_spike.learn.credit import Credit as Credit
 from bayesnn_spike.learn.learner import Info as Info
 from bayesnn_spike.learn.learner import Learner as Learner

@@ -2,7 +2,8 @@
 
 `horizon` is how many time steps one credit spans. None is the whole recording (back-propagation
 through time); h cuts the recording into chunks of h steps with carried, detached states; 1 is the
-papers' online learning, with fresh weights and one step of the rule at every time step.
+papers' online learning, with fresh weights and one step of the rule at every time step. Whether a
+chunk is a step of the rule or a part of one is `chunks`.
 """
 
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bayesnn_spike.checks import require_shape
+from bayesnn_spike.learn.chunks import Accumulate, Chunks, StepEach, accumulate
 from bayesnn_spike.learn.credit import Draw, credit
 from bayesnn_spike.learn.rule import Rule
 from bayesnn_spike.nn.dropout import dropout_noise, has_dropout
-from bayesnn_spike.nn.state import map_state
+from bayesnn_spike.nn.state import at_rest, map_state
 from bayesnn_spike.ops import Float32, Precision
 from bayesnn_spike.ops.precision import precision as computed_in
 from bayesnn_spike.posterior import AbstractPosterior
@@ -73,6 +75,7 @@ def learner(
     *,
     horizon: int | None = None,
     burn_in: int = 0,
+    chunks: Chunks = StepEach(),
     precision: Precision = _FULL,
 ) -> Learner:
     """Compose a rule, a network and a loss.
@@ -82,14 +85,18 @@ def learner(
         network: `forward(x [*K, T, B, *in], state) -> (outputs, state)`; all its parameters are
             learned by the rule, its buffers are fixed.
         loss: maps (outputs, labels) to `[K]`; `learn/losses.py`.
-        horizon: time steps per credit; None is all.
+        horizon: time steps per credit; None is all. In the delayed order the gradient reaches the
+            first of L spiking layers only where the horizon is longer than L.
         burn_in: time steps run with one draw and without learning at the start of each batch.
+        chunks: `StepEach()` makes a draw and a step of the rule for every `horizon` steps,
+            `Accumulate()` one of each a batch, along the gradients of its chunks together.
         precision: of the dense products of an update, `Float32()` or `BFloat16()`; the latter pays
             off where the processor multiplies bfloat16. Prediction does not see it.
 
     Raises:
         TypeError: (at update) precision is not one of the two.
-        ValueError: horizon below 1, burn_in below 0, or (at update) a batch with no step left.
+        ValueError: horizon below 1, burn_in below 0, or (at update) a batch with no step left, or
+            with too few steps in all for a network in the delayed order.
 
     Oracle: tests/learn/test_learner.py.
     """
@@ -123,24 +130,32 @@ def learner(
                 f"burn_in {burn_in} leaves nothing of {steps} time steps to learn from"
             )
         stream = Stream(int(state.seed) % (1 << 64)).child(int(state.step))
-        inner, carried, losses = state.rule, None, []
+        inner, carried = state.rule, at_rest(network, steps)
         if burn_in:
             weights = with_dropout(rule.draw(inner, stream.child("burn_in")), stream).weights
             with torch.no_grad():
-                _, carried = functional_call(network, weights, (spikes[:burn_in], None))
+                _, carried = functional_call(network, weights, (spikes[:burn_in], carried))
             carried = map_state(torch.Tensor.detach, carried)
         span = steps - burn_in if horizon is None else horizon
-        for chunk, start in enumerate(range(burn_in, steps, span)):
+        pieces = [spikes[start : start + span] for start in range(burn_in, steps, span)]
+        if isinstance(chunks, Accumulate):
+
+            def same() -> Draw:
+                return with_dropout(rule.draw(inner, stream.child(0)), stream)
+
+            options = {"running": chunks.running}
+            drawn, cost, mean = accumulate(network, loss, same, pieces, labels, carried, **options)
+            return after(state, rule.step(inner, drawn, cost), mean)
+        losses = []
+        for chunk, piece in enumerate(pieces):
             drawn = with_dropout(rule.draw(inner, stream.child(chunk)), stream)
-            cost, carried = credit(
-                network, loss, drawn, spikes[start : start + span], labels, carried
-            )
+            cost, carried = credit(network, loss, drawn, piece, labels, carried)
             inner = rule.step(inner, drawn, cost)
             losses.append(cost.losses.mean())
-        return (
-            LearnerState(inner, state.seed.clone(), state.step + 1),
-            Info(torch.stack(losses).mean()),
-        )
+        return after(state, inner, torch.stack(losses).mean())
+
+    def after(state: LearnerState, rule_state: Any, mean: Tensor) -> tuple[LearnerState, Info]:
+        return LearnerState(rule_state, state.seed.clone(), state.step + 1), Info(mean)
 
     dropping = has_dropout(network)
 

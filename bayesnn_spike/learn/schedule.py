@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 from bayesnn_spike.checks import require_positive
 
@@ -47,9 +47,13 @@ class Cosine:
         return self.value * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-Schedule = Constant | Cosine
+class Schedule(Protocol):
+    """Any function of the steps taken so far, from 0; a frozen dataclass, to be compared."""
+
+    def __call__(self, step: int) -> float:
+        """Return the size of the next step."""
 
 
 def as_schedule(value: "float | Schedule") -> Schedule:
     """Take a number as a constant schedule."""
-    return value if isinstance(value, Constant | Cosine) else Constant(float(value))
+    return value if callable(value) else Constant(float(value))

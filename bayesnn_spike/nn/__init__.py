@@ -12,4 +12,5 @@ from bayesnn_spike.nn.layers import Fold as Fold
 from bayesnn_spike.nn.layers import Linear as Linear
 from bayesnn_spike.nn.local import LocalReadouts as LocalReadouts
 from bayesnn_spike.nn.sequential import Sequential as Sequential
+from bayesnn_spike.nn.state import at_rest as at_rest
 from bayesnn_spike.nn.state import map_state as map_state

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.nn.state import at_rest
 from bayesnn_spike.ops.fire.spike_time import Delayed
 
 INPUT = "input"
@@ -29,7 +30,8 @@ class Graph(nn.Module):
     """Run named layers in the order given; the state is a tuple with one entry a layer.
 
     The threading of state is that of `Sequential`: a layer whose `forward` takes an argument called
-    `state` returns `(output, state)`. A value is let go after its last reader.
+    `state` returns `(output, state)`. A value is let go after its last reader. A call without a
+    state is a whole run; the chunks of a longer one start from `at_rest(steps)`.
 
     Args:
         nodes: layers by name, each after those that it reads; names are those of submodules.
@@ -84,8 +86,7 @@ class Graph(nn.Module):
     def forward(self, x: Tensor, state: tuple | None = None) -> tuple[Any, tuple]:
         """Map `[*K, T, B, *features]` to (output, state)."""
         if state is None:
-            self.require_steps(x.shape[-self._feature_dims - 2])
-            state = (None,) * len(self._inputs)
+            state = self.at_rest(x.shape[-self._feature_dims - 2])
         if len(state) != len(self._inputs):
             raise ValueError(
                 f"the state has {len(state)} entries for {len(self._inputs)} layers; "
@@ -104,6 +105,15 @@ class Graph(nn.Module):
                 if self._last_reader[i] == name and i != self._output:
                     del values[i]
         return values[self._output], tuple(after)
+
+    def at_rest(self, steps: int) -> tuple:
+        """Return the state before a run of `steps` steps, whatever the length of its chunks.
+
+        Raises:
+            ValueError: as `require_steps`.
+        """
+        self.require_steps(steps)
+        return tuple(at_rest(self.get_submodule(name), steps) for name in self._inputs)
 
     def require_steps(self, steps: int) -> None:
         """Raise ValueError if part of the network cannot be heard within the steps."""
@@ -131,7 +141,8 @@ class Add(nn.Module):
 
     Args:
         gains: one per input, each a number or a tensor that broadcasts over one step's features
-            (`[N]`, or `[C, 1, 1]` for maps). They are buffers.
+            (`[N]`, or `[C, 1, 1]` for maps). They are buffers; tensors of floats keep their
+            precision and device.
 
     Raises:
         ValueError: (at call) another number of inputs than gains.
@@ -143,8 +154,9 @@ class Add(nn.Module):
     def __init__(self, *gains: float | Tensor) -> None:
         super().__init__()
         for index, gain in enumerate(gains):
-            value = torch.as_tensor(gain, dtype=torch.get_default_dtype()).detach().clone()
-            self.register_buffer(f"gain{index}", value)
+            kept = isinstance(gain, Tensor) and gain.is_floating_point()
+            value = gain if kept else torch.as_tensor(gain, dtype=torch.get_default_dtype())
+            self.register_buffer(f"gain{index}", value.detach().clone())
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map tensors `[*K, T, B, *features]` of one shape (or with and without K) to their sum."""

@@ -11,6 +11,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.nn.state import at_rest
 from bayesnn_spike.ops.draw import draw_signs
 from bayesnn_spike.rng import Stream
 
@@ -74,3 +75,7 @@ class LocalReadouts(nn.Module):
             readouts.append(current / math.sqrt(signs.shape[1]))
             x = x.detach()
         return tuple(readouts), tuple(after)
+
+    def at_rest(self, steps: int) -> tuple:
+        """Return the state before a run of `steps` steps; see `bayesnn_spike.nn.at_rest`."""
+        return tuple(at_rest(block, steps) for block in self.blocks)

@@ -5,6 +5,8 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
+from bayesnn_spike.nn.state import at_rest
+
 
 @final
 class Sequential(nn.Module):
@@ -48,3 +50,7 @@ class Sequential(nn.Module):
                 x = layer(x)
                 after.append(None)
         return x, tuple(after)
+
+    def at_rest(self, steps: int) -> tuple:
+        """Return the state before a run of `steps` steps; see `bayesnn_spike.nn.at_rest`."""
+        return tuple(at_rest(layer, steps) for layer in self.children())

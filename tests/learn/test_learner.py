@@ -15,6 +15,8 @@ from bayesnn_spike.learn.optimizers import Sgd
 from bayesnn_spike.learn.rule import leaf
 from bayesnn_spike.learn.rules import BayesBiSNN, Gradient, StBiSNN
 from bayesnn_spike.models import local_mlp, mlp
+from bayesnn_spike.neurons import Delayed, ThresholdNeuron
+from bayesnn_spike.nn import Graph, Linear, Node
 from bayesnn_spike.posterior import Point
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.types import Batch
@@ -202,3 +204,45 @@ def test_batches_that_leave_nothing_or_do_not_fit_are_refused() -> None:
     learn = learner(Recorder(), Tally(), lambda out, _: out)
     with pytest.raises(ValueError, match=r"batch.labels must have shape \(5,\), got \(2,\)"):
         learn.update(learn.init(Stream(0)), Batch(torch.zeros(3, 5, 1), LABELS))
+
+
+def delayed() -> Graph:
+    """Two spiking layers in the delayed order, so that the third step is the first to be heard."""
+    nodes, before = {}, "input"
+    for name, (n_in, n_out) in {"one": (4, 5), "two": (5, 5)}.items():
+        nodes[name] = Node(Linear(n_in, n_out), (before,))
+        before = f"{name}_fire"
+        nodes[before] = Node(ThresholdNeuron(0.5, order=Delayed()), (name,))
+    nodes["head"] = Node(Linear(5, 2), (before,))
+    network = Graph(nodes)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.copy_(3 * cases.lattice(*p.shape).abs())
+    return network
+
+
+@pytest.mark.parametrize(
+    "options", [{"horizon": 1}, {"horizon": 2}, {"burn_in": 1}, {"burn_in": 2, "horizon": 1}]
+)
+def test_chunks_may_be_shorter_than_a_delayed_network_is_deep(options: dict) -> None:
+    """The readouts of the chunks, joined, are those of the whole run."""
+    network, seen = delayed(), []
+    x = cases.spikes(6, 2, 4, rate=0.8)
+
+    def loss(readout: Tensor, labels: Tensor) -> Tensor:
+        seen.append(readout.detach()[0])
+        return RateCrossEntropy()(readout, labels)
+
+    learn = learner(Gradient(Sgd(1e-30), Given()), network, loss, **options)
+    learn.update(learn.init(Stream(0)), Batch(x, LABELS))
+    whole = network(x)[0].detach()
+    assert bool(whole.any())
+    torch.testing.assert_close(torch.cat(seen), whole[options.get("burn_in", 0) :])
+
+
+@pytest.mark.parametrize("options", [{}, {"horizon": 1}, {"burn_in": 1}])
+def test_a_run_too_short_for_a_delayed_network_is_refused_for_what_it_is(options: dict) -> None:
+    network = delayed()
+    learn = learner(Gradient(Sgd(0.1), Given()), network, RateCrossEntropy(), **options)
+    with pytest.raises(ValueError, match="2 time steps cannot cross 2 spiking layers"):
+        learn.update(learn.init(Stream(0)), Batch(cases.spikes(2, 2, 4), LABELS))

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from bayesnn_spike.learn.optimizers import Adam, Momentum, Sgd
+from bayesnn_spike.learn.optimizers import (
+    Adam,
+    AmsGrad,
+    Decayed,
+    HeavyBall,
+    Momentum,
+    Sgd,
+    clip_norm,
+)
 from bayesnn_spike.learn.schedule import Cosine
 from bayesnn_spike.rng import Stream
 
@@ -39,6 +47,10 @@ def run_torch(build, schedule=None, steps: int = 25) -> list[dict[str, torch.Ten
 
 
 COSINE = Cosine(0.3, 20)
+EACH = [
+    *(Sgd(0.1), Momentum(0.1), Adam(0.1), HeavyBall(0.1), AmsGrad(0.1)),
+    *(Decayed(Adam(0.1), 0.2), Decayed(HeavyBall(0.1), 0.2, decoupled=True)),
+]
 PAIRS = {
     "sgd": (Sgd(0.3), lambda p: torch.optim.SGD(p, lr=0.3), None),
     "sgd cosine": (Sgd(COSINE), lambda p: torch.optim.SGD(p, lr=0.3), COSINE),
@@ -49,6 +61,41 @@ PAIRS = {
         None,
     ),
     "adam cosine": (Adam(COSINE), lambda p: torch.optim.Adam(p, lr=0.3), COSINE),
+    "heavy ball": (
+        HeavyBall(COSINE, 0.8),
+        lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.8),
+        COSINE,
+    ),
+    "nesterov and decay": (
+        Decayed(HeavyBall(0.1, 0.9, nesterov=True), 0.05),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.05),
+        None,
+    ),
+    "amsgrad": (
+        AmsGrad(0.1, 0.5, 0.6, 1e-3),
+        lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.5, 0.6), eps=1e-3, amsgrad=True),
+        None,
+    ),
+    "amsgrad and decay": (
+        Decayed(AmsGrad(0.1), 0.3),
+        lambda p: torch.optim.Adam(p, lr=0.1, amsgrad=True, weight_decay=0.3),
+        None,
+    ),
+    "adam and decay": (
+        Decayed(Adam(COSINE), 0.3),
+        lambda p: torch.optim.Adam(p, lr=0.3, weight_decay=0.3),
+        COSINE,
+    ),
+    "adamw": (
+        Decayed(Adam(COSINE), 0.3, decoupled=True),
+        lambda p: torch.optim.AdamW(p, lr=0.3, weight_decay=0.3),
+        COSINE,
+    ),
+    "adamw with amsgrad": (
+        Decayed(AmsGrad(0.1), 0.3, decoupled=True),
+        lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.3, amsgrad=True),
+        None,
+    ),
 }
 
 
@@ -77,7 +124,7 @@ def test_momentum_without_memory_is_sgd() -> None:
         assert all(torch.equal(one[n], two[n]) for n in SHAPES)
 
 
-@pytest.mark.parametrize("optimizer", [Sgd(0.1), Momentum(0.1), Adam(0.1)])
+@pytest.mark.parametrize("optimizer", EACH)
 def test_a_step_changes_none_of_its_arguments(optimizer) -> None:
     generator = Stream(0).generator()
     params, grads = draw(generator), draw(generator)
@@ -101,7 +148,7 @@ def test_a_step_changes_none_of_its_arguments(optimizer) -> None:
         params, state = moved, after
 
 
-@pytest.mark.parametrize("optimizer", [Sgd(0.1), Momentum(0.1), Adam(0.1)])
+@pytest.mark.parametrize("optimizer", EACH)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_dtype_is_kept(optimizer, dtype: torch.dtype) -> None:
     params = {"a": torch.ones(2, dtype=dtype)}
@@ -121,8 +168,36 @@ def test_the_dtype_is_kept(optimizer, dtype: torch.dtype) -> None:
         (lambda: Adam(0.1, beta1=-0.1), r"Adam.beta1 must lie in \[0, 1\)"),
         (lambda: Adam(0.1, beta2=1.0), r"Adam.beta2 must lie in \[0, 1\)"),
         (lambda: Adam(0.1, eps=0.0), "Adam.eps must be positive"),
+        (lambda: HeavyBall(0.0), "step size must be positive"),
+        (lambda: HeavyBall(0.1, 1.0), r"HeavyBall.beta must lie in \[0, 1\)"),
+        (lambda: AmsGrad(0.1, beta2=1.0), r"AmsGrad.beta2 must lie in \[0, 1\)"),
+        (lambda: AmsGrad(0.1, eps=0.0), "AmsGrad.eps must be positive"),
+        (lambda: Decayed(Adam(0.1), 0.0), "Decayed.decay must be positive"),
     ],
 )
 def test_wrong_options_are_refused(build, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("largest", [1e-3, 1.0, 4.0, 1e3])
+def test_clipping_is_that_of_torch_draw_by_draw(largest: float) -> None:
+    generator = Stream(1).generator()
+    grads = {
+        n: torch.randn(2, *s, generator=generator) * torch.tensor([1.0, 5.0]).view(2, *[1] * len(s))
+        for n, s in {**SHAPES, "c": ()}.items()
+    }
+    before = {n: g.clone() for n, g in grads.items()}
+    found = clip_norm(grads, largest)
+    for draw in range(2):
+        params = [torch.zeros_like(g[draw], requires_grad=True) for g in grads.values()]
+        for param, grad in zip(params, grads.values(), strict=True):
+            param.grad = grad[draw].clone()
+        torch.nn.utils.clip_grad_norm_(params, largest)
+        for param, clipped in zip(params, found.values(), strict=True):
+            torch.testing.assert_close(clipped[draw], param.grad)
+    assert all(torch.equal(grads[n], g) for n, g in before.items())
+
+
+def test_a_gradient_of_zero_stays_zero() -> None:
+    assert clip_norm({"a": torch.zeros(1, 3)}, 1.0)["a"].tolist() == [[0, 0, 0]]

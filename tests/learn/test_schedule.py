@@ -38,6 +38,10 @@ def test_a_number_is_a_constant_schedule() -> None:
     assert as_schedule(Cosine(1.0, 3)) == Cosine(1.0, 3)
 
 
+def test_any_function_of_the_step_is_a_schedule() -> None:
+    assert as_schedule(lambda step: 1 / (1 + step))(3) == 0.25
+
+
 @pytest.mark.parametrize("value", [0.0, -0.1, float("nan")])
 def test_a_step_size_is_positive(value: float) -> None:
     for build in (Constant, lambda v: Cosine(v, 10), as_schedule):

@@ -117,6 +117,19 @@ def test_too_few_steps_are_refused_with_the_reason() -> None:
     neurons(Immediate())(torch.ones(1, 1, 1))
 
 
+def test_chunks_of_a_run_may_be_shorter_than_the_network_is_deep() -> None:
+    net, x = neurons(Delayed()), torch.full((5, 1, 1), 1.3)
+    whole, _ = net(x)
+    state, found = net.at_rest(5), []
+    for step in x.split(1):
+        spikes, state = net(step, state)
+        found.append(spikes)
+    assert torch.equal(torch.cat(found), whole)
+    assert whole.sum() > 0
+    with pytest.raises(ValueError, match="longest path of 2 spiking layers"):
+        net.at_rest(2)
+
+
 def test_the_reason_is_true() -> None:
     """Whatever the input, a readout of T = depth steps in the delayed order is zero."""
     w = torch.full((2, 2), 3.0)

@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch import nn
 
-from bayesnn_spike.nn import map_state
+from bayesnn_spike.neurons import LIF, Delayed, ThresholdNeuron
+from bayesnn_spike.nn import Graph, LocalReadouts, Node, Sequential, at_rest, map_state
+from bayesnn_spike.rng import Stream
 
 
 class Pair(NamedTuple):
@@ -31,3 +34,32 @@ def test_states_are_detached_by_it() -> None:
 def test_anything_else_is_refused(state: object) -> None:
     with pytest.raises(TypeError, match="a network state holds tensors, tuples, dicts and None"):
         map_state(lambda x: x, state)
+
+
+def delayed() -> Graph:
+    neuron = ThresholdNeuron(order=Delayed())
+    return Graph({"flat": Node(nn.Identity(), ("input",)), "fire": Node(neuron, ("flat",))})
+
+
+def test_the_state_at_rest_is_nothing_or_one_nothing_a_layer() -> None:
+    assert at_rest(nn.Linear(2, 2), 1) is None
+    assert at_rest(Sequential(one=LIF(), two=nn.Identity()), 1) == (None, None)
+    assert at_rest(delayed(), 2) == (None, None)
+    local = LocalReadouts([LIF(), LIF()], sizes=[3, 3], n_out=2, stream=Stream(0))
+    assert at_rest(local, 1) == (None, None)
+    x = torch.ones(2, 1, 3)
+    for network in (Sequential(one=LIF()), local, delayed()):
+        torch.testing.assert_close(network(x, at_rest(network, 2))[0], network(x)[0])
+
+
+def test_what_is_inside_is_asked_and_its_chunks_may_be_short() -> None:
+    inner = delayed()
+    local = LocalReadouts([inner], sizes=[1], n_out=2, stream=Stream(0))
+    for network in (Sequential(a=nn.Identity(), b=inner), local):
+        with pytest.raises(ValueError, match="1 time steps cannot cross 1 spiking layers"):
+            at_rest(network, 1)
+        state = at_rest(network, 2)
+        for _ in range(2):
+            _, state = network(torch.ones(1, 1, 1), state)
+        with pytest.raises(ValueError, match="1 time steps cannot cross 1 spiking layers"):
+            network(torch.ones(1, 1, 1))

@@ -1,8 +1,10 @@
 """learn/rules/gradient: plain descent on real weights."""
 
+import pytest
 import torch
+from torch import nn
 
-from bayesnn_spike.learn import learner
+from bayesnn_spike.learn import Credit, learner
 from bayesnn_spike.learn.initial import Given, Normal, initialise
 from bayesnn_spike.learn.optimizers import Sgd
 from bayesnn_spike.learn.rules import Gradient
@@ -55,3 +57,27 @@ def test_the_posterior_is_a_point_and_a_copy() -> None:
     assert isinstance(posterior, Point)
     posterior.weights["a"].zero_()
     assert bool(state.latents["a"].any())
+
+
+def test_a_clipped_step_is_that_of_torch() -> None:
+    """L = |a|^2 / 2 + |b|^2 / 2: the gradient is (a, b), of norm 5, and is shrunk to norm 2."""
+    params = {"a": torch.tensor([3.0]), "b": torch.tensor([[4.0]])}
+    theirs = [nn.Parameter(p.clone()) for p in params.values()]
+    for parameter in theirs:
+        parameter.grad = parameter.detach().clone()
+    nn.utils.clip_grad_norm_(theirs, 2.0)
+    torch.optim.SGD(theirs, lr=0.5).step()
+
+    for clip, expected in ((2.0, theirs), (9.0, [p / 2 for p in params.values()])):
+        rule = Gradient(Sgd(0.5), Given(), clip=clip)
+        state = rule.init(params, Stream(0))
+        draw = rule.draw(state, Stream(1))
+        credit = Credit(torch.zeros(1), {n: w.detach() for n, w in draw.weights.items()})
+        moved = rule.posterior(rule.step(state, draw, credit)).weights
+        for found, wanted in zip(moved.values(), expected, strict=True):
+            torch.testing.assert_close(found, wanted.detach())
+
+
+def test_a_largest_norm_is_positive() -> None:
+    with pytest.raises(ValueError, match=r"Gradient\.clip must be positive, got 0\.0"):
+        Gradient(clip=0.0)
