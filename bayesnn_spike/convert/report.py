@@ -121,7 +121,7 @@ def measure(
                     rate.sum(dtype=torch.float64),
                     (rate * unit - aim).abs().sum(dtype=torch.float64),
                     aim.sum(dtype=torch.float64),
-                    torch.tensor(aim.numel()),
+                    torch.tensor(aim.numel(), device=aim.device),
                 ]
             ).double()
             sums[step.name] = sums.get(step.name, 0) + found

@@ -71,7 +71,7 @@ class ThresholdNeuron(nn.Module):
         if not bool(((threshold > 0) & threshold.isfinite()).all()):
             raise ValueError(f"v_threshold must be positive and finite, got {v_threshold!r}")
         _keep(self, "v_threshold", threshold, learn_threshold)
-        _keep(self, "leak", torch.tensor(float(leak), dtype=threshold.dtype), learn_leak)
+        _keep(self, "leak", threshold.new_tensor(float(leak)), learn_leak)
         self._axes = threshold.ndim
         self.order, self.surrogate = order, surrogate
         if isinstance(v_init, Tensor):

@@ -1,15 +1,33 @@
 """convert: rates become activations, argmax survives, and nothing of the user's is touched."""
 
 import copy
+import os
+import sys
 
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
-from bayesnn_spike.convert import Maximum, NeuronOptions, convert, curve
+from bayesnn_spike.convert import (
+    LocalBalance,
+    MatchBias,
+    MatchPotential,
+    Maximum,
+    NeuronOptions,
+    Percentile,
+    bernoulli_prior,
+    binarise,
+    calibrate,
+    convert,
+    curve,
+    estimate_delay,
+)
+from bayesnn_spike.convert.report import measure
 from bayesnn_spike.encoding import Direct, SignedRate, direct
-from bayesnn_spike.neurons import Delayed, Immediate
+from bayesnn_spike.neurons import Delayed, Immediate, ThresholdNeuron
 from bayesnn_spike.nn import dropout_noise
+from bayesnn_spike.ops import only
 from bayesnn_spike.rng import Stream
 from tests.convert.nets import Function, chain, images, mlp, residual, seeded
 
@@ -82,18 +100,58 @@ def test_a_junction_equals_the_corrected_skip() -> None:
         found = curve(made.network, x, logits.argmax(1), encoder=CONSTANT, steps=(2048,))
         rough = float((made.descale(found.readouts[0], 2048) - logits).abs().max())
         assert rough < 0.03 * float(logits.abs().max())
+        assert torch.equal(made.network(direct(x, 64))[0], corrected_skip(ann, x, value, 64))
+
+
+def corrected_skip(net: nn.Module, x: torch.Tensor, value: float, steps: int) -> torch.Tensor:
+    """The block by hand, with V on the main branch and the skip times 1 / V."""
+    a, b, head = (layer.weight.detach().T for layer in (net.a, net.b, net.head))
+    first, second = torch.zeros(len(x), 6), torch.zeros(len(x), 6)
+    readout = []
+    for _ in range(steps):
+        first = first + x @ a
+        spikes = (first >= value).float()
+        first = first - value * spikes
+        second = second + (spikes @ b + x * (1 / value))
+        spikes = (second >= 4.0).float()
+        second = second - 4.0 * spikes
+        readout.append(spikes @ head)
+    return torch.stack(readout)
 
 
 def test_homogeneity_of_the_whole_network() -> None:
+    """Four times a layer's weights: four times its threshold, all else and all spikes the same."""
     ann, x = chain(), images(20, 1, 8, 8)
     loud = copy.deepcopy(ann)
     with torch.no_grad():
         loud.conv2.weight.mul_(4)  # a power of two: exact in floating point
-    one, other = (convert(net, x, encoder=Direct(20)) for net in (ann, loud))
-    assert float(other.network.relu2.v_threshold) == 4 * float(one.network.relu2.v_threshold)
-    torch.testing.assert_close(
-        other.network(direct(x, 20))[0], one.network(direct(x, 20))[0], rtol=0, atol=0
+    options = NeuronOptions(leak=0.99)
+    one, other = (
+        convert(net, x, encoder=Direct(20), neuron=options).network for net in (ann, loud)
     )
+    for name, factor in (("relu1", 1), ("relu2", 4), ("relu3", 1)):
+        mine, his = other.get_submodule(name), one.get_submodule(name)
+        assert float(mine.v_threshold) == factor * float(his.v_threshold)
+        # Thresholds are found without leak; the network has the one that was asked for.
+        assert float(mine.leak) == pytest.approx(0.99)
+    for mine, his in zip(trains(other, x, 20), trains(one, x, 20), strict=True):
+        assert torch.equal(mine, his)
+    assert torch.equal(other(direct(x, 20))[0], one(direct(x, 20))[0])
+
+
+def trains(network: nn.Module, x: torch.Tensor, steps: int) -> list[torch.Tensor]:
+    """The spikes of all layers of neurons."""
+    found: list[torch.Tensor] = []
+    hooks = [
+        module.register_forward_hook(lambda m, i, o: found.append(o[0]))
+        for module in network.modules()
+        if isinstance(module, ThresholdNeuron)
+    ]
+    with torch.no_grad():
+        network(direct(x, steps))
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 def test_the_users_network_is_not_changed_and_repeats_agree() -> None:
@@ -159,3 +217,71 @@ def test_weights_may_have_a_draw_axis() -> None:
     weights = {n: torch.stack([p, p]) for n, p in made.named_parameters()}
     two, _ = torch.func.functional_call(made, weights, (direct(x, 6),))
     torch.testing.assert_close(two, torch.stack([one, one]))
+
+
+@pytest.mark.parametrize("thresholds", [Maximum(0.7), Percentile(99.0), LocalBalance(rounds=4)])
+def test_double_precision_is_kept_everywhere(thresholds) -> None:
+    """Gains of sums were made in single precision before."""
+    ann, x = residual().double(), images(20, 1, 8, 8).double()
+    options = NeuronOptions(v_init=0.5, shift_steps=8)
+    made = convert(ann, x, thresholds=thresholds, encoder=Direct(8), neuron=options)
+    assert {v.dtype for v in made.network.state_dict().values()} == {torch.float64, torch.uint8}
+    assert {v.dtype for v in made.scales.values()} == {torch.float64}
+    for match in (MatchBias(), MatchPotential()):
+        found = calibrate(made, x, encoder=Direct(8), match=match).network
+        assert found(direct(x, 8))[0].dtype == torch.float64
+        kinds = {v.dtype for v in found.state_dict().values()}
+        assert kinds == {torch.float64, torch.uint8}
+
+
+class Elsewhere(TorchFunctionMode):
+    """Notes tensors that the conversion makes from numbers without saying on which device."""
+
+    makers = (torch.tensor, torch.zeros, torch.ones, torch.full, torch.empty, torch.arange)
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+        self.calls: list[str] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in self.makers and kwargs.get("device") is None:
+            frame = sys._getframe(1)
+            if self.where in frame.f_code.co_filename:
+                self.calls.append(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        return func(*args, **kwargs)
+
+
+@pytest.mark.parametrize("thresholds", [Maximum(0.7), Percentile(99.0), LocalBalance(rounds=4)])
+def test_no_tensor_is_made_on_the_default_device(thresholds) -> None:
+    """On another device a tensor made without saying where would break the run."""
+    ann, x = residual(), images(20, 1, 8, 8)
+    options = NeuronOptions(v_init=0.5, shift_steps=8)
+    labels = torch.zeros(20, dtype=torch.int64)
+    with Elsewhere("test_convert") as control:
+        torch.zeros(1), torch.zeros(1, device="cpu")
+    assert len(control.calls) == 1
+    package = os.path.join("bayesnn_spike", "convert")
+    with only("reference"), Elsewhere(package) as elsewhere:
+        made = convert(ann, x, thresholds=thresholds, encoder=Direct(8), neuron=options)
+        calibrate(made, x, encoder=Direct(8), match=MatchPotential())
+        calibrate(made, x, encoder=Direct(8))
+        curve(made.network, x, labels, encoder=Direct(8), steps=(4, 8))
+        estimate_delay(made, x)
+        binarise(made.network)
+        bernoulli_prior(made.network)
+    assert elsewhere.calls == []
+
+
+def test_the_report_takes_some_images_evenly_spaced() -> None:
+    ann, x = mlp(), images(90, 50)
+    made, few = (convert(ann, x, encoder=Direct(8), report_images=n) for n in (90, 9))
+    assert (made.report.images, few.report.images) == (90, 9)
+    assert convert(ann, x, encoder=Direct(8)).report.images == 64
+    for name, value in made.network.state_dict().items():
+        assert torch.equal(value, few.network.state_dict()[name])
+    by_hand = measure(few.network, few.plan, few.scales, x[::10], Direct(8))
+    assert few.report == by_hand
+    with pytest.raises(ValueError, match="report_images must be positive"):
+        convert(ann, x, encoder=Direct(8), report_images=0)

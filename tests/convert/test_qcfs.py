@@ -45,6 +45,8 @@ def test_equals_a_neuron_with_constant_input_where_levels_are_steps(steps: int) 
     wanted = QcfsReLU(steps, 1.25)(z).detach()
     spikes, _ = ThresholdNeuron(1.25, v_init=0.5)(direct(z, steps))
     torch.testing.assert_close(spikes.mean(0) * 1.25, wanted, rtol=0, atol=1e-6)
+    # Levels and spikes are counted, not rounded: no difference at all.
+    assert torch.equal(spikes.sum(0), (wanted / 1.25 * steps).round())
 
 
 def test_other_numbers_of_steps_have_no_mean_error() -> None:

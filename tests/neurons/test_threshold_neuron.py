@@ -21,7 +21,7 @@ from bayesnn_spike.neurons import (
 from tests.ops import cases
 
 # Currents that float32 adds up exactly.
-RATIOS = [1 / 64, 5 / 64, 0.25, 0.5, 37 / 64, 63 / 64]
+RATIOS = [0.0, 1 / 64, 5 / 64, 0.25, 0.5, 37 / 64, 63 / 64]
 
 
 def spikes_of(current: float | list[float], neuron: nn.Module, steps: int = 0) -> list[float]:
@@ -87,8 +87,20 @@ def test_a_leak_lowers_the_rate_and_silences(leak: float, z: float, rate: float)
     [([1.25, 0.375, 0.375, -1], 2, -1), ([-1, 0.375, 0.375, 1.25], 1, 0), ([0.0, 0, 0, 3], 1, 2)],
 )
 def test_the_order_of_currents_matters(currents: list[float], spikes: int, rest: float) -> None:
+    """Binary fractions, so that the tie of the third step is one in float32 too."""
     train, state = ThresholdNeuron()(torch.tensor(currents).view(-1, 1, 1))
     assert (train.sum().item(), state.membrane.item()) == (spikes, rest)
+
+
+def test_a_large_current_is_paid_off_one_spike_a_step() -> None:
+    """A burst neuron would send its three spikes at once; here the rest waits for silent steps."""
+    for order, first in ((Immediate(), 3), (Delayed(), 4)):
+        # Strictly above, the last third of exactly three thresholds would stay.
+        neuron = ThresholdNeuron(order=order, comparison=AtOrAbove())
+        train, state = neuron(torch.tensor([0.0, 0, 0, 3, 0, 0, 0]).view(-1, 1, 1))
+        expected = [float(first <= t < first + 3) for t in range(7)]
+        assert train.flatten().tolist() == expected
+        assert state.membrane.item() == 0
 
 
 def test_a_threshold_of_the_largest_current_never_overflows() -> None:

@@ -130,6 +130,14 @@ def test_the_scale_comes_at_the_end_and_once() -> None:
     assert thresholds(net, x, scale=0.5) == scaled
 
 
+def test_dropout_does_not_count() -> None:
+    net, x = chain(), images(33, 1, 8, 8)
+    without = copy.deepcopy(net)
+    without.drop2.p = 0.0
+    assert thresholds(net.train(), x) == thresholds(without, x)
+    assert net.training
+
+
 def test_the_leak_does_not_count() -> None:
     net, x = mlp(), images(10, 50)
     leaky = NeuronOptions(leak=0.5, learn_leak=True, learn_threshold=True)
