@@ -1,4 +1,4 @@
-"""The command line: `bayesnn-spike study | continual | data | predict | energy | bench | doctor`.
+"""The command line, `bayesnn-spike COMMAND`: studies, recipes, data, predictions, the machine.
 
 This file and `commands/` import nothing heavy at the top, so that `--help` is quick.
 Oracle: tests/test_cli.py.
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bayesnn_spike import __version__
-from bayesnn_spike.commands import bench, continual, data, doctor, energy, predict, study
+from bayesnn_spike.commands import bench, continual, data, doctor, energy, hybrid, predict, study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(study.app, name="study")
 app.add_typer(continual.app, name="continual")
+app.command("hybrid")(hybrid.hybrid)
 app.add_typer(data.app, name="data")
 app.command("predict")(predict.predict)
 app.command("energy")(energy.energy)

@@ -20,7 +20,7 @@ from tests.study.tiny import tree
 
 COMMANDS = (
     *("", "study", "study run", "study search", "study report"),
-    *("continual run", "continual search"),
+    *("continual run", "continual search", "hybrid"),
     *("data", "data list", "data info", "data check", "predict", "energy", "doctor"),
 )
 
@@ -93,6 +93,7 @@ def test_the_script_is_installed() -> None:
         ["study", "run", "nowhere"],
         ["study", "run", ".", "--seeds", "0"],
         ["study", "run", ".", "--sedes", "3"],
+        ["hybrid", "nowhere.yaml"],
         ["predict", "nowhere.safetensors", "--data", "."],
         ["energy", "nowhere.safetensors", "--data", "."],
         ["data", "check", "nowhere"],

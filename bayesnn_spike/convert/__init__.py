@@ -11,6 +11,11 @@ from bayesnn_spike.convert.convert import Conversion as Conversion
 from bayesnn_spike.convert.convert import convert as convert
 from bayesnn_spike.convert.curve import Curve as Curve
 from bayesnn_spike.convert.curve import curve as curve
+from bayesnn_spike.convert.delay import estimate_delay as estimate_delay
+from bayesnn_spike.convert.exits import EarlyExit as EarlyExit
+from bayesnn_spike.convert.exits import early_exit as early_exit
+from bayesnn_spike.convert.file import load_conversion as load_conversion
+from bayesnn_spike.convert.file import save_conversion as save_conversion
 from bayesnn_spike.convert.folded import fold_thresholds as fold_thresholds
 from bayesnn_spike.convert.folded import sum_pools as sum_pools
 from bayesnn_spike.convert.options import NeuronOptions as NeuronOptions

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bayesnn_spike.convert.forward import per_channel
+from bayesnn_spike.convert.keep import keep_form
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Add, Drop, Flatten, Plan, Pool, Rectify, Step, Synapse
 from bayesnn_spike.convert.scales import common, gains, scales
@@ -38,7 +39,7 @@ def build(plan: Plan, thresholds: Mapping[str, Tensor], options: NeuronOptions) 
         else:
             layer = linear_layer(plan, step, found)
         nodes[step.name] = Node(layer, step.inputs)
-    return Graph(nodes, output=plan.output, feature_dims=len(plan.shape)).eval()
+    return keep_form(Graph(nodes, output=plan.output, feature_dims=len(plan.shape)).eval())
 
 
 def neuron(step: Step, threshold: Tensor, options: NeuronOptions) -> ThresholdNeuron:

@@ -10,12 +10,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.convert.bias import add_current, source
+from bayesnn_spike.convert.check import require_images
 from bayesnn_spike.convert.convert import Conversion
 from bayesnn_spike.convert.forward import activations, per_channel
-from bayesnn_spike.convert.plan import INPUT, Add, Drop, Plan, Pool, Step, Synapse
+from bayesnn_spike.convert.plan import Step
 from bayesnn_spike.convert.report import measure
 from bayesnn_spike.convert.running import spike_counts
-from bayesnn_spike.convert.scales import common
 from bayesnn_spike.encoding import Direct, SignedRate
 from bayesnn_spike.neurons import ThresholdNeuron
 from bayesnn_spike.nn import Graph
@@ -26,7 +27,8 @@ from bayesnn_spike.nn import Graph
 class MatchBias:
     """Move the bias of every channel by the mean of (activation - rate times scale).
 
-    It works at all T, and best at the T of the calibration.
+    It works at all T, and best at the T of the calibration. The bias is that of a layer of weights
+    which leads to these neurons alone, on any branch of a sum.
     """
 
 
@@ -53,48 +55,31 @@ def calibrate(
         match: what is moved.
 
     Raises:
-        ValueError: `MatchBias()` where neurons have no layer of weights before them.
+        ValueError: `MatchBias()` where neurons have no layer of weights of their own before them,
+            or images that do not fit.
 
     Source: Li et al., ICML 2021 (light pipeline: bias shift; initial potential), as restated in the
     literature; the paper itself was not at hand.
     Oracle: tests/convert/test_calibrate.py.
     """
     network, plan = copy.deepcopy(conversion.network), conversion.plan
+    require_images(images, like=plan.number(1.0), shape=plan.shape)
+    if isinstance(match, MatchBias):
+        for step in plan.neurons():
+            source(plan, step)
     wanted = activations(plan, images)
     for step in plan.neurons():
         counts = spike_counts(network, images, encoder)[step.name]
         unit = per_channel(conversion.scales[step.name], len(step.shape))
         lack = wanted[step.name] - counts / encoder.steps * unit
         if isinstance(match, MatchBias):
-            _shift(network, plan, step, lack, conversion.scales)
+            means = lack.flatten(2).mean((0, 2)) if lack.ndim > 2 else lack.mean(0)
+            before = conversion.scales[step.inputs[0]]
+            add_current(network, plan, step, means / before)
         else:
             _lift(network, step, lack.mean(0) * encoder.steps / unit)
     report = measure(network, plan, conversion.scales, images, encoder)
     return replace(conversion, network=network, report=report)
-
-
-def _shift(network: Graph, plan: Plan, step: Step, lack: Tensor, scales: dict[str, Tensor]) -> None:
-    """Add the mean lack of a channel to the bias before it."""
-    source = _synapse_before(plan, step)
-    layer = network.get_submodule(source.name)
-    means = lack.flatten(2).mean((0, 2)) if lack.ndim > 2 else lack.mean(0)
-    more = means / common(scales[source.inputs[0]]) / layer.scale
-    if layer.bias is None:
-        layer.bias = nn.Parameter(more)
-    else:
-        layer.bias.add_(more)
-
-
-def _synapse_before(plan: Plan, step: Step) -> Step:
-    """The layer whose bias is added to a neuron's current, as it is."""
-    while step.inputs[0] != INPUT:
-        step = plan[step.inputs[0]]
-        if isinstance(step.operation, Synapse):
-            return step
-        # The first input of a sum has gain 1, and the mean of a constant is the constant.
-        if not isinstance(step.operation, Add | Drop | Pool):
-            break
-    raise ValueError(f"{step.path} has no layer of weights before it; take MatchPotential()")
 
 
 def _lift(network: Graph, step: Step, part: Tensor) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
-import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.checks import require_positive
+from bayesnn_spike.convert.bias import add_current, source
 from bayesnn_spike.convert.build import build
 from bayesnn_spike.convert.fold import fold_norms
 from bayesnn_spike.convert.options import NeuronOptions
@@ -68,6 +69,7 @@ def convert(
     thresholds: Thresholds = Maximum(),
     encoder: Direct | SignedRate = Direct(64),
     neuron: NeuronOptions = NeuronOptions(),
+    report_images: int = 64,
 ) -> Conversion:
     """Convert a network of linear layers, convolutions, ReLU, average pooling and sums.
 
@@ -80,21 +82,38 @@ def convert(
         thresholds: how they are found.
         encoder: of the images while thresholds are found, and of the report; its `steps` are T.
         neuron: options of all neurons.
+        report_images: how many of the images, evenly spaced, the report runs through the spiking
+            network; all of them set the thresholds.
 
     Raises:
         ConversionError: something cannot be converted; every reason is named.
-        ValueError: the images do not fit or leave a layer without a positive current, or the
-            encoder has too few steps for the delayed order.
+        ValueError: the images do not fit (axes, precision, device, values that are not finite) or
+            leave a layer without a positive current, the encoder has too few steps for the delayed
+            order, or `shift_steps` where neurons have no layer of weights of their own.
 
     Source: Rathi et al., ICLR 2020, with biases, batch normalisation and sums by bookkeeping of
     scales. Oracle: tests/convert/test_convert.py.
     """
     plan = fold_norms(trace(ann, images))
     # Too few steps for the delayed order would else show as a layer without currents.
-    ones = {step.name: torch.ones(()) for step in plan.neurons()}
+    ones = {step.name: plan.number(1.0) for step in plan.neurons()}
     build(plan, ones, neuron).require_steps(encoder.steps)
+    require_positive(report_images, "report_images")
+    if neuron.shift_steps is not None:
+        for step in plan.neurons():
+            source(plan, step)
     found = dict(thresholds.find(plan, images, encoder, neuron))
     network = build(plan, found, neuron)
+    if neuron.shift_steps is not None:
+        for step in plan.neurons():
+            add_current(network, plan, step, found[step.name] / (2 * neuron.shift_steps))
     known = scales(plan, found)
-    report = measure(network, plan, known, images, encoder)
+    report = measure(network, plan, known, _some(images, report_images), encoder)
     return Conversion(network, report, plan, known)
+
+
+def _some(images: Tensor, count: int) -> Tensor:
+    """Some of the images, evenly spaced: they may be in the order of their classes."""
+    if len(images) <= count:
+        return images
+    return images[[i * len(images) // count for i in range(count)]]

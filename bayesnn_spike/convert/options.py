@@ -17,18 +17,23 @@ class NeuronOptions:
         order: Immediate() (default) or Delayed(), the paper's, with one step of latency a layer.
         v_init: the membrane at rest as a part of the threshold: 0 as published, 1/2 makes the rate
             a rounded and not a floored one.
+        shift_steps: T of a constant current V / (2 T) into every neuron, for runs of T steps: what
+            v_init = 1/2 gives at once, spread over them. It is part of the biases from the
+            conversion on; thresholds are found without it. None is no current.
         leak: factor of the membrane a step, in (0, 1]. Thresholds are always found without leak.
         surrogate: for training after the conversion.
         comparison: Above() or AtOrAbove(); None is the neuron's choice for the order.
         learn_threshold: thresholds are parameters.
         learn_leak: leaks are parameters.
 
-    Source: Rathi et al., ICLR 2020; v_init = 1/2 as in Bu et al., AAAI 2022.
-    Oracle: tests/convert/test_build.py.
+    Source: Rathi et al., ICLR 2020; v_init = 1/2 as in Bu et al., AAAI 2022; V / (2 T) as in Deng
+    and Gu, ICLR 2021, as restated in the literature.
+    Oracle: tests/convert/test_build.py, tests/convert/test_bias.py.
     """
 
     order: Order = Immediate()
     v_init: float = 0.0
+    shift_steps: int | None = None
     leak: float = 1.0
     surrogate: RatioSurrogate = LinearRatio()
     comparison: Above | AtOrAbove | None = None
@@ -37,5 +42,7 @@ class NeuronOptions:
 
     def __post_init__(self) -> None:
         require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
+        if self.shift_steps is not None:
+            require_positive(self.shift_steps, "NeuronOptions.shift_steps")
         require_interval(self.leak, "NeuronOptions.leak", 0.0, 1.0)
         require_positive(self.leak, "NeuronOptions.leak")

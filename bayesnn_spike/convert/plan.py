@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
 INPUT = "input"
@@ -66,7 +67,21 @@ class Add:
     """The sum of its inputs."""
 
 
-Operation = Synapse | Norm | Rectify | Pool | Flatten | Drop | Add
+@final
+@dataclass(frozen=True, eq=False)
+class Unread:
+    """What does not convert, and what it is called; a plan with one is refused.
+
+    Attributes:
+        name: of the module's class or of the function.
+        active: it may be an activation.
+    """
+
+    name: str
+    active: bool
+
+
+Operation = Synapse | Norm | Rectify | Pool | Flatten | Drop | Add | Unread
 
 
 @final
@@ -115,6 +130,12 @@ class Plan:
     def readers(self, name: str) -> list[Step]:
         """Return the steps that read one."""
         return [step for step in self.steps if name in step.inputs]
+
+    def number(self, value: float) -> Tensor:
+        """Return a number in the precision and on the device of the weights, 0-dim."""
+        synapses = (s.operation for s in self.steps if isinstance(s.operation, Synapse))
+        first = next(synapses, None)
+        return torch.tensor(value) if first is None else first.weight.new_tensor(value)
 
     def shape_of(self, name: str) -> tuple[int, ...]:
         """Return the shape of a step's result, or of the input."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bayesnn_spike.checks import require_positive
+from bayesnn_spike.convert.check import require_images, weight_of
 from bayesnn_spike.nn.evaluating import evaluating
 
 
@@ -66,13 +67,14 @@ def with_qcfs(
         percentile: of a layer's activations, in (0, 100]: its first bound.
 
     Raises:
-        ValueError: no `nn.ReLU` module, one that the images never reach or never make active, or a
-            percentile outside (0, 100].
+        ValueError: images that do not fit, no `nn.ReLU` module, one that the images never reach or
+            never make active, or a percentile outside (0, 100].
 
     Oracle: tests/convert/test_qcfs.py.
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
+    require_images(images, like=weight_of(ann), shape=None)
     made = copy.deepcopy(ann)
     found = {name: m for name, m in made.named_modules() if isinstance(m, nn.ReLU)}
     if not found:
@@ -98,6 +100,6 @@ def with_qcfs(
         raise ValueError(f"no activation of {silent} is positive on these images: take others")
     for name in found:
         parent, _, own = name.rpartition(".")
-        act = QcfsReLU(levels, bounds[name]).train(found[name].training)
+        act = QcfsReLU(levels, bounds[name]).to(images).train(found[name].training)
         setattr(made.get_submodule(parent), own, act)
     return made

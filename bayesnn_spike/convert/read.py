@@ -14,8 +14,17 @@ from bayesnn_spike.convert.qcfs import QcfsReLU
 from bayesnn_spike.convert.refuse import Reason
 
 _RETRAIN = "train the network with ReLU (or convert.with_qcfs) in its place"
+_DROP = "take a rate in [0, 1), or take the dropout out"
 _AVERAGE = "train the network with AvgPool2d in its place: the maximum of rates is not in spikes"
-_LOGITS = "return the logits: prediction takes the softmax of the readout"
+_LOGITS = "train without it: inside a network it cannot be in rates"
+HEAD = (
+    "remove it, so that the network returns logits, and apply it to what "
+    "conversion.descale(summed, steps) returns"
+)
+"""What to do about a function of the logits."""
+
+HEADS = {"softmax", "logsoftmax", "softmax2d", "sigmoid", "logsigmoid", "tanh"}
+"""Functions that are right behind a readout."""
 _MODULE = "make it an nn.Linear or nn.Conv2d module"
 
 ADVICE: dict[str, str] = {
@@ -44,6 +53,11 @@ def advice(name: str) -> str:
     return ADVICE.get(name.lower().replace("_", ""), _OTHER)
 
 
+def may_be_active(name: str) -> bool:
+    """Return whether a module or function that does not convert may be an activation."""
+    return advice(name) in (_RETRAIN, _LOGITS, _OTHER)
+
+
 def read_module(module: nn.Module, where: str) -> list[Operation] | Reason:
     """Return the operations of a leaf module, in order (none for an identity), or a reason."""
     for kinds, reader in _MODULES:
@@ -69,8 +83,7 @@ def read_function(
     if name in ("relu", "relu_"):
         return [Rectify()]
     if name in ("dropout", "dropout_"):
-        rate = args[0] if args else kwargs.get("p", 0.5)
-        return [Drop(float(rate))]
+        return _drop(args[0] if args else kwargs.get("p", 0.5), where)
     if name == "avg_pool2d":
         return [Pool(nn.AvgPool2d(*args, **kwargs))]
     if name == "adaptive_avg_pool2d":
@@ -146,6 +159,12 @@ def _qcfs(module: QcfsReLU, where: str) -> list[Operation]:
     return [Rectify(bound=float(module.bound.detach()), levels=module.levels)]
 
 
+def _drop(rate: float, where: str) -> list[Operation] | Reason:
+    if 0 <= rate < 1:
+        return [Drop(float(rate))]
+    return Reason(where, f"a dropout rate of {rate:g}", _DROP)
+
+
 def _copy(value: Tensor | None) -> Tensor | None:
     return None if value is None else value.detach().clone()
 
@@ -159,7 +178,7 @@ _MODULES: tuple[tuple[Any, Reader], ...] = (
     (nn.ReLU, lambda *_: [Rectify()]),
     (nn.AvgPool2d, _average),
     (nn.AdaptiveAvgPool2d, _adaptive),
-    (nn.Dropout, lambda module, _: [Drop(float(module.p))]),
+    (nn.Dropout, lambda module, where: _drop(module.p, where)),
     (nn.Identity, lambda *_: []),
 )
 LEAVES = tuple(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from bayesnn_spike.convert.plan import INPUT, Norm, Plan, Rectify, Synapse
+from bayesnn_spike.convert.plan import INPUT, Norm, Plan, Rectify, Step, Synapse, Unread
 
 
 @final
@@ -42,7 +42,7 @@ class ConversionError(ValueError):
 
 
 def structure(plan: Plan) -> list[Reason]:
-    """Return what is wrong with the order of operations that are each known.
+    """Return what is wrong with the order of operations; what is unread is not judged again.
 
     Oracle: tests/convert/test_refuse.py.
     """
@@ -51,6 +51,8 @@ def structure(plan: Plan) -> list[Reason]:
         if isinstance(step.operation, Norm):
             before = step.inputs[0]
             ahead = None if before == INPUT else plan[before].operation
+            if isinstance(ahead, Unread):
+                continue
             if not isinstance(ahead, Synapse):
                 what = "batch normalisation that does not follow a linear or convolution layer"
             elif len(plan.readers(before)) > 1 or plan.output == before:
@@ -59,18 +61,37 @@ def structure(plan: Plan) -> list[Reason]:
                 continue
             advice = "it can only be folded into the layer right before it: move it there"
             reasons.append(Reason(step.path, what, advice))
-    found = [plan[plan.output]]
-    for step in found:
-        if isinstance(step.operation, Rectify):
-            reasons.append(
-                Reason(
-                    step.path,
-                    "the network's output is an activation",
-                    "return what the last linear layer gives: the readout has no neuron",
-                )
-            )
-        elif not isinstance(step.operation, Synapse):
-            found.extend(plan[i] for i in step.inputs if i != INPUT)
-    if not any(isinstance(step.operation, Rectify) for step in plan.steps):
+    reasons += [
+        Reason(
+            step.path,
+            "the network's output is an activation",
+            "return what the last linear layer gives: the readout has no neuron",
+        )
+        for step in tail(plan)
+        if isinstance(step.operation, Rectify)
+    ]
+    if not any(_fires(step) for step in plan.steps):
         reasons.append(Reason("the network", "has no ReLU", "there is nothing to make spike"))
     return reasons
+
+
+def tail(plan: Plan) -> list[Step]:
+    """Return the steps between the last layers of weights and the network's output."""
+    names = [] if plan.output == INPUT else [plan.output]
+    found: dict[str, Step] = {}
+    for name in names:
+        step = plan[name]
+        weights = isinstance(step.operation, Synapse) or (
+            isinstance(step.operation, Unread) and not step.operation.active
+        )
+        if weights or name in found:
+            continue
+        found[name] = step
+        names.extend(i for i in step.inputs if i != INPUT)
+    return list(found.values())
+
+
+def _fires(step: Step) -> bool:
+    """Whether a step is a ReLU, or may be an activation that was meant as one."""
+    operation = step.operation
+    return isinstance(operation, Rectify) or (isinstance(operation, Unread) and operation.active)

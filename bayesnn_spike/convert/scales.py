@@ -10,12 +10,9 @@ Oracle: tests/convert/test_scales.py.
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from bayesnn_spike.convert.plan import INPUT, Flatten, Plan, Rectify, Step, Synapse
-
-ONE = torch.ones(())
 
 
 def scales(plan: Plan, thresholds: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -27,7 +24,7 @@ def scales(plan: Plan, thresholds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         plan: without batch normalisation.
         thresholds: positive, 0-dim or `[C]`, by the name of the neuron.
     """
-    found = {INPUT: ONE}
+    found = {INPUT: plan.number(1.0)}
     for step in plan.steps:
         known = all(name in found for name in step.inputs)
         if known and (not isinstance(step.operation, Rectify) or step.name in thresholds):

@@ -11,10 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from bayesnn_spike.convert.check import first_line, require_images, weight_of
 from bayesnn_spike.convert.forward import activations
-from bayesnn_spike.convert.plan import INPUT, Add, Operation, Plan, Step, Synapse
-from bayesnn_spike.convert.read import LEAVES, read_function, read_module
-from bayesnn_spike.convert.refuse import ConversionError, Reason, structure
+from bayesnn_spike.convert.plan import INPUT, Add, Operation, Plan, Step, Synapse, Unread
+from bayesnn_spike.convert.read import (
+    HEAD,
+    HEADS,
+    LEAVES,
+    may_be_active,
+    read_function,
+    read_module,
+)
+from bayesnn_spike.convert.refuse import ConversionError, Reason, structure, tail
 from bayesnn_spike.nn import Graph
 
 _ADD = {operator.add, operator.iadd, torch.add, "add", "add_", "__add__", "__radd__"}
@@ -32,10 +40,9 @@ def trace(ann: nn.Module, images: Tensor) -> Plan:
 
     Raises:
         ConversionError: something cannot be converted, or `forward` cannot be followed.
-        ValueError: no images, or with other than one or three feature axes.
+        ValueError: the images are not as `require_images` has them.
     """
-    if images.ndim not in (2, 4) or not len(images):
-        raise ValueError(f"images must be [n, N] or [n, C, H, W], got shape {tuple(images.shape)}")
+    require_images(images, like=weight_of(ann), shape=None)
     module = copy.deepcopy(ann).eval()
     some = torch.cat([images[:2]] * 2)[:3]
     tracer = _Tracer()
@@ -79,6 +86,7 @@ class _Reader(fx.Interpreter):
 
     def __init__(self, graph: fx.Graph, module: nn.Module, scopes: dict[str, tuple]) -> None:
         super().__init__(fx.GraphModule(module, graph))
+        self.extra_traceback = False  # errors of its nodes are made reasons here
         self.scopes = scopes
         self.sizes: dict[str, torch.Size] = {}
 
@@ -89,11 +97,19 @@ class _Reader(fx.Interpreter):
             what = f"forward reads {len(read)} inputs ({', '.join(read)})"
             advice = "a converted network reads one tensor"
             raise ConversionError([Reason("forward", what, advice)])
+        self.shape = tuple(images.shape[1:])
         self.run(images.clone())
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one node and remember the shape of what it gives."""
-        result = super().run_node(n)
+        try:
+            result = super().run_node(n)
+        except Exception as error:  # whatever the user's layers raise on these images
+            where, _ = self._where(n)
+            shape = ", ".join(map(str, ("n", *self.shape)))
+            what = f"fails on images [{shape}] ({type(error).__name__}: {first_line(error)})"
+            advice = "give images of the shape that the network takes, [n, N] or [n, C, H, W]"
+            raise ConversionError([Reason(where, what, advice)]) from error
         if isinstance(result, Tensor):
             self.sizes[n.name] = result.shape
         return result
@@ -105,12 +121,17 @@ class _Reader(fx.Interpreter):
         self.place: dict[str, str] = {}
         self.taken: set[str] = {*dir(Graph), "training", INPUT}
         self.shared: set[str] = set()
+        self.unread: dict[str, int] = {}
         for node in self.module.graph.nodes:
             self._read(node)
-        if self.reasons:
-            raise ConversionError(self.reasons)
-        plan = _reachable(Plan(tuple(self.steps), self.output, shape))
-        reasons = structure(plan)
+        plan = Plan(tuple(self.steps), self.output, shape)
+        if self.output != INPUT:
+            plan = _reachable(plan)
+        for step in tail(plan):
+            if isinstance(step.operation, Unread) and step.operation.name in HEADS:
+                place = self.unread[step.name]
+                self.reasons[place] = replace(self.reasons[place], advice=HEAD)
+        reasons = self.reasons + structure(plan)
         if reasons:
             raise ConversionError(reasons)
         return plan
@@ -134,21 +155,19 @@ class _Reader(fx.Interpreter):
 
     def _read_call(self, node: fx.Node) -> None:
         sources = self._tensors(node)
-        # What is refused is passed over, so that what follows is read as well.
-        place = self.place[node.name] = self.place[sources[0].name]
-        name = node.target if isinstance(node.target, str) else node.target.__name__
-        where = name if node.op == "call_module" else f"{self._scope(node)}{name}()"
+        place = self.place[sources[0].name]
+        where, name = self._where(node)
         if node.target in _IN_PLACE or node.kwargs.get("inplace") or self._is_inplace(node):
             others = [user.name for user in sources[0].users if user is not node]
             if others:
                 what = f"changes a value in place that {', '.join(others)} reads as well"
                 self._refuse(where, what, "take the operation that returns a new tensor")
-                return
         if node.op != "call_module" and node.target in _ADD:
             self._read_sum(node, where)
             return
         if len(sources) > 1:
-            self._refuse(where, f"{name} of several tensors", "branches are joined by + only")
+            found = Reason(where, f"{name} of several tensors", "branches are joined by + only")
+            self._unread(node, found, name)
             return
         sizes = (self.sizes[sources[0].name], self.sizes[node.name])
         module = self.module.get_submodule(node.target) if node.op == "call_module" else None
@@ -164,9 +183,9 @@ class _Reader(fx.Interpreter):
             kwargs = {k: v for k, v in node.kwargs.items() if k not in unread}
             found = read_function(name, node.args[1:], kwargs, sizes, where)
         if isinstance(found, Reason):
-            self.reasons.append(found)
-            found = []
-        elif node.op == "call_module" and any(isinstance(o, Synapse) for o in found):
+            self._unread(node, found, name if module is None else type(module).__name__)
+            return
+        if node.op == "call_module" and any(isinstance(o, Synapse) for o in found):
             if node.target in self.shared:
                 advice = "use a layer once: two uses have different input scales"
                 self._refuse(where, "weights that are used twice", advice)
@@ -180,13 +199,28 @@ class _Reader(fx.Interpreter):
         given = [*node.args, *named.values()]
         terms = [a for a in given if isinstance(a, fx.Node) and a.name in self.place]
         if len(terms) != 2 or len(named) < len(node.kwargs):
-            self._refuse(where, "adds something else than two tensors", "put it into a layer")
+            found = Reason(where, "adds something else than two tensors", "put it into a layer")
+            self._unread(node, found, "add")
             return
         sizes = {self.sizes[term.name] for term in terms}
         if len(sizes) > 1:
             self._refuse(where, f"adds tensors of shapes {sorted(map(tuple, sizes))}", "broadcast")
         inputs = tuple(self.place[term.name] for term in terms)
         self.place[node.name] = self._append(where, Add(), inputs)
+
+    def _unread(self, node: fx.Node, reason: Reason, name: str) -> None:
+        """Put a step in the place of what is refused, so that what follows is read as well."""
+        inputs = tuple(self.place[source.name] for source in self._tensors(node))
+        key = name.lower().replace("_", "")
+        place = self._append(reason.where, Unread(key, may_be_active(name)), inputs)
+        self.place[node.name] = place
+        self.unread[place] = len(self.reasons)
+        self.reasons.append(reason)
+
+    def _where(self, node: fx.Node) -> tuple[str, str]:
+        """What a call is called in errors, and its function or module path."""
+        name = node.target if isinstance(node.target, str) else node.target.__name__
+        return name if node.op == "call_module" else f"{self._scope(node)}{name}()", name
 
     def _append(self, where: str, operation: Operation, inputs: tuple[str, ...]) -> str:
         """Add a step and return its name."""

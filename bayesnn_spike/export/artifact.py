@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.export.network import build_network
+from bayesnn_spike.export.network import build_network, describe_network
 from bayesnn_spike.export.values import DescriptionError
 from bayesnn_spike.io import IoError, load_tree, read_header, save_tree
+from bayesnn_spike.nn import Graph
 from bayesnn_spike.posterior import Bernoulli, Empirical, Gaussian, Point
 
 KIND = "trained network"
@@ -66,7 +67,7 @@ def save_artifact(
     path: str | Path,
     *,
     posterior: Posterior,
-    network: Mapping[str, Any],
+    network: Mapping[str, Any] | Graph,
     shape: Sequence[int],
     classes: Sequence[str],
     encoding: Mapping[str, Any],
@@ -77,14 +78,16 @@ def save_artifact(
     Args:
         path: the file.
         posterior: Bernoulli, Gaussian, Point or Empirical.
-        network: the description, see `bayesnn_spike.export.network`.
+        network: the description, see `bayesnn_spike.export.network`; or a converted network itself,
+            whose thresholds are kept, and those of its weights that the posterior does not have.
         shape: of one time step of one example.
         classes: names, by class index.
         encoding: how recordings become spikes; JSON values.
         training: where the posterior comes from; JSON values.
 
     Raises:
-        ArtifactError: the posterior is of another kind, or its weights do not fit the network.
+        ArtifactError: the posterior is of another kind, its weights do not fit the network, or the
+            network is a module that no description can name.
         IoError: a part is not JSON.
     """
     kinds = {cls: kind for kind, (cls, _) in _LEAVES.items()}
@@ -93,15 +96,26 @@ def save_artifact(
         name = type(posterior).__name__
         raise ArtifactError(f"an artifact holds one of {known}, not {name}")
     kind = kinds[type(posterior)]
-    built = build_network(network, shape=tuple(shape), classes=len(classes))
+    built, description = network, network
+    if isinstance(network, nn.Module):
+        try:
+            description = describe_network(network)
+        except DescriptionError as error:
+            raise ArtifactError(f"{path}: {error}") from error
+    else:
+        built = build_network(network, shape=tuple(shape), classes=len(classes))
     groups = {
         group: getattr(posterior, field)
         for group, field in zip(_groups(kind), _LEAVES[kind][1], strict=True)
     }
+    buffers = dict(built.named_buffers())
+    if isinstance(network, Graph):
+        others = (n for n, _ in built.named_parameters() if n not in groups["weights"])
+        buffers |= {name: built.get_parameter(name) for name in others}
     for leaves in groups.values():
-        _require_fit(path, built, kind, leaves)
+        _require_fit(path, built, kind, leaves, buffers)
     tensors, layout = {}, {}
-    for group, values in (*groups.items(), ("buffers", dict(built.named_buffers()))):
+    for group, values in (*groups.items(), ("buffers", buffers)):
         for name, value in values.items():
             key = f"{group}.{name}"
             tensors[key], packed = _pack(value)
@@ -111,7 +125,7 @@ def save_artifact(
         "kind": KIND,
         "version": VERSION,
         "posterior": kind,
-        "network": dict(network),
+        "network": dict(description),
         "shape": list(shape),
         "classes": list(classes),
         "encoding": dict(encoding),
@@ -156,10 +170,10 @@ def load_artifact(path: str | Path) -> tuple[nn.Module, Posterior, ArtifactMeta]
         network = build_network(meta.network, shape=meta.shape, classes=len(meta.classes))
     except (KeyError, TypeError, AttributeError, DescriptionError) as error:
         raise ArtifactError(f"{path}: the header does not describe a network: {error}") from error
-    parameters = [_group(values, group) for group in groups]
+    parameters, buffers = [_group(values, group) for group in groups], _group(values, "buffers")
     for leaves in parameters:
-        _require_fit(path, network, header["posterior"], leaves)
-    network.load_state_dict(_group(values, "buffers"), strict=False)
+        _require_fit(path, network, header["posterior"], leaves, buffers)
+    network.load_state_dict(buffers, strict=False, assign=True)
     return network, build(*parameters), meta
 
 
@@ -171,9 +185,16 @@ def is_artifact(path: str | Path) -> bool:
         return False
 
 
-def _require_fit(path: Any, network: nn.Module, kind: str, leaves: Mapping[str, Tensor]) -> None:
-    """Refuse weights whose names or shapes are not those of the network's parameters."""
-    expected = {name: tuple(p.shape) for name, p in network.named_parameters()}
+def _require_fit(
+    path: Any,
+    network: nn.Module,
+    kind: str,
+    leaves: Mapping[str, Tensor],
+    others: Mapping[str, Tensor],
+) -> None:
+    """Refuse weights whose names or shapes are not those of the network's other parameters."""
+    named = network.named_parameters()
+    expected = {name: tuple(p.shape) for name, p in named if name not in others}
     extra = 1 if kind == "empirical" else 0
     found = {name: tuple(value.shape[extra:]) for name, value in leaves.items()}
     if found != expected:

@@ -2,7 +2,8 @@
 
     {"model": "mlp", "hidden": [256], "gain_in": 4.0, "neuron": {"kind": "lif", "beta": 0.9}}
 
-Studies write such descriptions in their configuration, artifacts carry them in their header.
+Studies write such descriptions in their configuration, artifacts carry them in their header. Those
+of converted networks are written by `describe_network`.
 Oracle: tests/export/test_network.py.
 """
 
@@ -13,9 +14,15 @@ from typing import Any
 
 from torch import nn
 
+from bayesnn_spike.convert.describe import assemble, describe
+from bayesnn_spike.convert.keep import keep_form
 from bayesnn_spike.export.values import NEURONS, DescriptionError, make, unknown
 from bayesnn_spike.models import lenet, local_mlp, mlp
+from bayesnn_spike.nn import Graph
 from bayesnn_spike.rng import Stream
+
+CONVERTED = "converted"
+"""The model of converted networks, which are described layer by layer."""
 
 
 def build_network(
@@ -34,6 +41,8 @@ def build_network(
     """
     options = dict(description)
     name = options.pop("model", None)
+    if name == CONVERTED:
+        return _converted(**options)
     if name not in MODELS:
         raise DescriptionError(unknown(str(name), MODELS, what="model"))
     model, prepare = MODELS[name]
@@ -47,6 +56,36 @@ def build_network(
         return prepare(options, shape, classes)
     except (TypeError, ValueError) as error:
         raise DescriptionError(f"model {name!r}: {error}") from error
+
+
+def describe_network(network: nn.Module) -> dict[str, Any]:
+    """Return the description of a converted network: `build_network` builds it, without numbers.
+
+    Raises:
+        DescriptionError: another module, which only the description it was built from tells of; or
+            a layer that no conversion makes.
+    """
+    if not isinstance(network, Graph):
+        raise DescriptionError(
+            f"network is a {type(network).__name__}: give the description it was built from, such "
+            "as {'model': 'mlp', 'hidden': [256]}, or a network that convert made"
+        )
+    found = describe(network)
+    try:
+        assemble(found)
+    except ValueError as error:
+        raise DescriptionError(str(error)) from error
+    return {"model": CONVERTED, "graph": found}
+
+
+def _converted(graph: Mapping[str, Any] | None = None, **options: Any) -> Graph:
+    if graph is None or options:
+        what = "needs 'graph'" if graph is None else f"takes 'graph' only, not {sorted(options)}"
+        raise DescriptionError(f"model {CONVERTED!r} {what}: see describe_network")
+    try:
+        return keep_form(assemble(graph))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DescriptionError(f"model {CONVERTED!r}: {error}") from error
 
 
 def _mlp(options: dict[str, Any], shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -172,24 +172,28 @@ def make_conversion(
     Raises:
         ConversionError, ValueError: as `convert`.
     """
-    config, hybrid = recipe.conversion, recipe.hybrid
-    order = Delayed() if config.order == "delayed" else Immediate()
-    neuron = NeuronOptions(
-        order=order,
-        v_init=config.v_init,
-        leak=hybrid.leak,
-        surrogate=make(RATIO_SURROGATES, hybrid.surrogate, what="surrogate"),
-        learn_threshold=hybrid.learn_threshold,
-        learn_leak=hybrid.learn_leak,
-    )
+    config = recipe.conversion
     fixed = tuple(config.thresholds.fixed.items())
     if config.thresholds.kind == "maximum":
         thresholds = Maximum(config.thresholds.scale, fixed)
     else:
         thresholds = Percentile(config.thresholds.q, config.thresholds.scale, fixed)
     encoder = make_encoder(recipe, config.steps, stream=stream)
-    twin = with_rates(ann, hybrid)
+    twin, neuron = with_rates(ann, recipe.hybrid), make_neuron(recipe)
     return convert(twin, images, thresholds=thresholds, encoder=encoder, neuron=neuron)
+
+
+def make_neuron(recipe: RecipeConfig) -> NeuronOptions:
+    """Return the options of a recipe's neurons."""
+    config, hybrid = recipe.conversion, recipe.hybrid
+    return NeuronOptions(
+        order=Delayed() if config.order == "delayed" else Immediate(),
+        v_init=config.v_init,
+        leak=hybrid.leak,
+        surrogate=make(RATIO_SURROGATES, hybrid.surrogate, what="surrogate"),
+        learn_threshold=hybrid.learn_threshold,
+        learn_leak=hybrid.learn_leak,
+    )
 
 
 def make_encoder(recipe: RecipeConfig, steps: int, *, stream: Stream) -> Direct | SignedRate:

@@ -107,11 +107,16 @@ class ImagesConfig(Strict):
         if self.augment is not None and (self.augment.kind == "crop") != folder:
             right = "crop" if folder else "shift"
             raise ValueError(f"augment: {self.name} takes kind {right!r}")
-        used = self.model_fields_set
-        wrong = {"train_size", "calib_size"} if folder else {"side", "resize", "workers"}
-        if used & wrong:
-            raise ValueError(f"{', '.join(sorted(used & wrong))}: {self.name} has no such option")
+        wrong = self.model_fields_set & self.foreign()
+        if wrong:
+            raise ValueError(f"{', '.join(sorted(wrong))}: {self.name} has no such option")
         return self
+
+    def foreign(self) -> set[str]:
+        """Return the keys that this data set does not have."""
+        if self.name == FOLDER:
+            return {"train_size", "calib_size"}
+        return {"side", "resize", "workers"}
 
 
 class VggConfig(Strict):
@@ -202,6 +207,13 @@ class RecipeConfig(Strict):
         if self.network.model == "resnet" and self.hybrid.dropout_fc is not None:
             raise ValueError("hybrid.dropout_fc: a residual network has one rate, hybrid.dropout")
         return self
+
+
+def whole(recipe: RecipeConfig) -> dict[str, Any]:
+    """Return a recipe as JSON values, defaults filled in, that is the same recipe when read."""
+    tree = recipe.model_dump(mode="json")
+    tree["data"] = {k: v for k, v in tree["data"].items() if k not in recipe.data.foreign()}
+    return tree
 
 
 def load_recipe(path: Path, settings: tuple[str, ...] = ()) -> RecipeConfig:

@@ -5,7 +5,14 @@ Oracle: tests/study/test_training_config.py.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from bayesnn_spike.export.values import DescriptionError, Table, make
@@ -41,6 +48,12 @@ class SgdConfig(Strict):
     momentum: Share = 0.9
     weight_decay: NonNegativeFloat = 0.0
     nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SgdConfig":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov: needs a momentum")
+        return self
 
 
 class AdamConfig(Strict):
@@ -107,6 +120,9 @@ class HybridConfig(TrainingConfig):
         dropout, dropout_fc: rates; null keeps those of the ANN.
         readout: logits are the readout's `sum` over time (as published) or its `mean`.
         horizon: time steps between truncations of the gradient; null is none.
+        chunks: what the steps between two truncations are for. `running`: the loss of the readout
+            so far, and one step of the optimizer a mini-batch, as in the paper's first code;
+            `accumulate`: the loss of their own readout, one step a mini-batch; `step`: a step each.
         learn_threshold, learn_leak: train them as well.
     """
 
@@ -117,5 +133,6 @@ class HybridConfig(TrainingConfig):
     dropout_fc: Share | None = None
     readout: Literal["sum", "mean"] = "sum"
     horizon: PositiveInt | None = None
+    chunks: Literal["running", "accumulate", "step"] = "running"
     learn_threshold: bool = False
     learn_leak: bool = False

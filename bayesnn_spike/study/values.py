@@ -26,7 +26,7 @@ from bayesnn_spike.learn.estimators import (
     Score,
 )
 from bayesnn_spike.learn.initial import CoinFlip, Normal, Uniform
-from bayesnn_spike.learn.optimizers import Adam, Momentum, Sgd
+from bayesnn_spike.learn.optimizers import Adam, AmsGrad, HeavyBall, Momentum, Sgd
 from bayesnn_spike.learn.schedule import Constant, Cosine, Schedule
 
 ESTIMATORS: Table = {
@@ -42,7 +42,13 @@ ESTIMATORS: Table = {
     "gumbel_rao": GumbelRao,
 }
 SCALES: Table = {"exact": ExactScale, "eps": EpsScale}
-OPTIMIZERS: Table = {"adam": Adam, "momentum": Momentum, "sgd": Sgd}
+OPTIMIZERS: Table = {
+    "adam": Adam,
+    "amsgrad": AmsGrad,
+    "heavy_ball": HeavyBall,
+    "momentum": Momentum,
+    "sgd": Sgd,
+}
 INITIALS: Table = {"coin_flip": CoinFlip, "uniform": Uniform, "normal": Normal}
 LOSSES: Table = {"rate": RateCrossEntropy, "step": StepCrossEntropy}
 NESTED: Mapping[str, Table] = {"scale": SCALES}

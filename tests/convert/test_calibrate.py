@@ -85,6 +85,6 @@ def test_neurons_without_weights_before_them_are_named() -> None:
     )
     x = images(5, 3)
     made = convert(seeded(net), x, encoder=FOUR)
-    with pytest.raises(ValueError, match="no layer of weights before it; take MatchPotential"):
+    with pytest.raises(ValueError, match=r"no layer of weights right before it, .* MatchPotential"):
         calibrate(made, x, encoder=FOUR)
     calibrate(made, x, encoder=FOUR, match=MatchPotential())

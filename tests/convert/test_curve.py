@@ -46,5 +46,32 @@ def test_wrong_requests_are_refused() -> None:
         curve(made, x, labels, encoder=Direct(1), steps=(3, 16))
     with pytest.raises(ValueError, match="steps must be positive"):
         curve(made, x, labels, encoder=Direct(1), steps=())
-    with pytest.raises(ValueError, match="4 images but 3 labels"):
+    with pytest.raises(ValueError, match="4 images need as many whole numbers as labels"):
         curve(made, x, labels[:3], encoder=Direct(1), steps=(16,))
+    for options in ({"delay": -1}, {"window": 0}):
+        with pytest.raises(ValueError, match="delay must be 0 or more and window 1 or more"):
+            curve(made, x, labels, encoder=Direct(1), steps=(16,), **options)
+
+
+def test_a_delayed_readout_leaves_the_first_steps_out() -> None:
+    x = images(11, 50)
+    ann = mlp()
+    labels = ann(x).argmax(1)
+    made = convert(ann, x, encoder=Direct(16))
+    options = {"encoder": Direct(16), "batch_size": 4}
+    found = curve(made.network, x, labels, steps=(3, 9, 14, 40), delay=10, window=4, **options)
+    assert found.starts == (0, 5, 10, 10)
+    assert found.counted == (3, 4, 4, 30)
+    with torch.no_grad():
+        readout = made.network(Direct(16).encode(x, steps=40))[0]
+    for place, (start, stop) in enumerate(zip(found.starts, found.steps, strict=True)):
+        by_hand = readout[start:stop].sum(0)
+        torch.testing.assert_close(found.readouts[place], by_hand, rtol=1e-4, atol=1e-4)
+    # what comes before the last layers hear of the input pulls logits towards 0
+    late, early = (curve(made.network, x, labels, steps=(24,), delay=d, **options) for d in (8, 0))
+    logits = ann(x).detach()
+    errors = [
+        float((made.descale(c.readouts[0], c.counted[0]) - logits).abs().mean())
+        for c in (late, early)
+    ]
+    assert errors[0] < errors[1]

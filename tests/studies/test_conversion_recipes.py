@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from bayesnn_spike.events.datasets import batches
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study import conversion_build as build
+from bayesnn_spike.study.conversion_check import require_possible, skeleton
 from bayesnn_spike.study.conversion_config import load_recipe
 from tests.events.image_files import write_cifar10, write_cifar100, write_image_folder
 from tests.models.counts import count
@@ -61,6 +62,19 @@ def test_numbers_that_are_not_verified_are_marked(path):
 
 
 SMALL = ("network.width=0.04", "data.val_size=10", "ann.batch_size=6", "network.init=fan_in")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_possible(path):
+    """As the command checks it before anything is trained; thinner, with all its layers."""
+    recipe = load_recipe(path, ("network.width=0.04",))
+    shape, classes = SHAPES.get(recipe.data.name, IMAGENET)
+    if "imagenet_vgg" in path.stem:
+        shape = (3, 32, 32)
+    ann = build.make_ann(recipe, shape=shape, classes=classes, stream=Stream(0))
+    network = skeleton(recipe, ann, shape)
+    require_possible(recipe, network)
+    assert network.delays()[1] > 4
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bayesnn_spike.study.conversion_config import FOLDER, RecipeConfig, load_recipe
+from bayesnn_spike.study.conversion_config import FOLDER, RecipeConfig, load_recipe, whole
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.yaml_file import dump_yaml
 
@@ -27,6 +27,8 @@ def load(tmp_path: Path, *settings: str) -> RecipeConfig:
 def test_a_recipe_comes_back_the_same(tmp_path):
     recipe = load(tmp_path)
     assert RecipeConfig.model_validate(recipe.model_dump(mode="json", exclude_unset=True)) == recipe
+    assert RecipeConfig.model_validate(whole(recipe)) == recipe
+    assert whole(recipe)["hybrid"]["chunks"] == "running"
     assert recipe.conversion.order == "delayed"
     assert load(tmp_path, "hybrid.steps=12").hybrid.steps == 12
 
@@ -53,6 +55,9 @@ def test_a_recipe_comes_back_the_same(tmp_path):
         ("conversion.v_init=2", "less than or equal to 1"),
         ("hybrid.stps=2", r"unknown key 'stps'; did you mean 'steps'\?"),
         ("hybrid.surrogate=spiketime", r"did you mean 'spike_time'\?"),
+        ("hybrid.chunks=each", "'running', 'accumulate' or 'step'"),
+        ("hybrid.horizon=0", r"hybrid\.horizon: Input should be greater than 0"),
+        ("ann.clip=-1", r"ann\.clip: Input should be greater than 0"),
         ("data.scale.deviation=0.25", r"inputs in \[-1, 1\], but data\.scale gives \[-2, 2\]"),
         ("reported.an=3", r"did you mean 'ann'\?"),
         ("recipe=a/b", "recipe: .*pattern"),
@@ -78,6 +83,7 @@ def test_a_residual_network_has_one_rate(tmp_path):
 def test_a_folder_has_options_of_its_own(tmp_path):
     recipe = load(tmp_path, f"data.name={FOLDER}", "data.side=32", "data.augment={kind: crop}")
     assert (recipe.data.side, recipe.data.augment.least_area) == (32, 0.08)
+    assert RecipeConfig.model_validate(whole(recipe)) == recipe
     with pytest.raises(ConfigError, match="image-folder takes kind 'crop'"):
         load(tmp_path, f"data.name={FOLDER}", "data.augment={kind: shift}")
     with pytest.raises(ConfigError, match="train_size: image-folder has no such option"):

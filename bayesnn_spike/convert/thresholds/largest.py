@@ -6,6 +6,7 @@ Oracle: tests/convert/thresholds/test_largest.py.
 import math
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,10 +38,20 @@ class Largest:
             return
         if self.kept is not None:
             if len(self.kept) == self.keep:
-                values = values[values > self.kept[-1]]
+                values = values[values > self.kept.min()]
             values = torch.cat([self.kept, values])
-        self.kept = values.topk(min(self.keep, len(values))).values
+        self.kept = _top(values, self.keep)
 
     def value(self) -> float:
         """Return the percentile of all parts."""
-        return float(self.kept[-1])
+        return float(self.kept.min())
+
+
+def _top(values: Tensor, count: int) -> Tensor:
+    """Return the largest of some numbers, in any order; numpy's selection is the faster one."""
+    if len(values) <= count:
+        return values
+    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
+        return values.topk(count, sorted=False).values
+    at = len(values) - count
+    return torch.from_numpy(np.partition(values.numpy(), at)[at:].copy())

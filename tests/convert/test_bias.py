@@ -1,0 +1,116 @@
+"""convert/bias: constant currents by the bias before neurons, on any branch."""
+
+import pytest
+import torch
+from torch import nn
+
+from bayesnn_spike.convert import Maximum, NeuronOptions, calibrate, convert
+from bayesnn_spike.convert.bias import Source, add_current, source
+from bayesnn_spike.convert.trace import trace
+from bayesnn_spike.encoding import Direct, direct
+from tests.convert.nets import Function, images, mlp, residual, seeded
+
+FOUR = Direct(4)
+
+
+def skip_first() -> nn.Module:
+    """The sum names the skip before the layer of weights: x + f(x)."""
+    return seeded(
+        Function(
+            lambda self, x: self.head((self.a(x).relu() + self.c(self.b(x).relu())).relu()),
+            **{name: nn.Linear(6, 6) for name in "abc"},
+            head=nn.Linear(6, 3),
+        )
+    )
+
+
+def currents(net, x, name: str) -> torch.Tensor:
+    """The current into a layer of neurons at the first step."""
+    seen: list = []
+    hook = net.get_submodule(name).register_forward_hook(lambda m, i, o: seen.append(i[0]))
+    net(direct(x, 4))
+    hook.remove()
+    return seen[0][0].detach()
+
+
+@pytest.mark.parametrize("rescale", [1.0, 3.0])
+def test_the_current_arrives_through_the_second_input_of_a_sum(rescale: float) -> None:
+    ann, x = skip_first(), images(9, 6)
+    fixed = Maximum(fixed=(("relu", rescale), ("relu_1", 0.5)))
+    made = convert(ann, x, thresholds=fixed, encoder=FOUR)
+    step = made.plan["relu_2"]
+    assert source(made.plan, step) == Source("c", (("add", 1),))
+    assert float(made.network.add.gain1) == pytest.approx(0.5 / rescale)
+    before = currents(made.network, x, "relu_2")
+    add_current(made.network, made.plan, step, torch.arange(6.0))
+    after = currents(made.network, x, "relu_2")
+    torch.testing.assert_close(after - before, torch.arange(6.0).expand(9, 6))
+
+
+def test_bias_calibration_of_a_skip_named_first() -> None:
+    """Red before: it was refused with `take MatchPotential()`."""
+    ann, x = skip_first(), images(60, 6)
+    made = convert(ann, x, encoder=Direct(8))
+    found = calibrate(made, x, encoder=Direct(8))
+    for before, after in zip(made.report.layers, found.report.layers, strict=True):
+        assert after.error < before.error
+
+
+def test_a_layer_that_is_read_twice_is_not_moved() -> None:
+    def forward(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        y = self.a(x)
+        return self.b(y.relu()) + self.c((y + x).relu())
+
+    net = seeded(Function(forward, **{name: nn.Linear(4, 4) for name in "abc"}))
+    x = images(5, 4)
+    made = convert(net, x, encoder=FOUR)
+    with pytest.raises(ValueError, match=r"relu\(\): the current of a before it also goes elsewh"):
+        calibrate(made, x, encoder=FOUR)
+
+
+@pytest.mark.parametrize("level", [0.13, 0.49, 0.5, 0.51, 0.77, 1.2])
+def test_the_shift_gives_the_rounded_count_at_its_own_steps(level: float) -> None:
+    """N = floor(z T / V + 1/2) at T steps, as v_init = 1/2, and floor(z t / V + t / 2 T) before."""
+    net = nn.Sequential(nn.Linear(1, 1, bias=False), nn.ReLU(), nn.Linear(1, 1, bias=False))
+    with torch.no_grad():
+        net[0].weight.fill_(1), net[2].weight.fill_(1)
+    net, x = net.double(), torch.tensor([[level * 1.6]], dtype=torch.float64)
+    fixed = Maximum(fixed=(("1", 1.6),))
+    options = NeuronOptions(shift_steps=16)
+    made = convert(net, x, thresholds=fixed, encoder=Direct(16), neuron=options)
+    assert made.network.get_submodule("0").bias.item() == pytest.approx(1.6 / 32)
+    counts = made.network(direct(x, 16))[0].cumsum(0).flatten().tolist()
+    for t, count in enumerate(counts, 1):
+        assert count == min(t, int(level * t + t / 32 + 1e-9))
+    assert counts[-1] == min(16, int(level * 16 + 0.5 + 1e-9))
+
+
+def test_the_shift_is_v_over_2t_of_every_layer_and_part_of_the_report() -> None:
+    x = images(20, 1, 8, 8)
+    plain, shifted = (
+        convert(residual(), x, encoder=Direct(8), neuron=NeuronOptions(shift_steps=t))
+        for t in (None, 8)
+    )
+    for step in plain.plan.neurons():
+        one, other = (c.network.get_submodule(step.name) for c in (plain, shifted))
+        assert torch.equal(one.v_threshold, other.v_threshold)
+    first = [currents(c.network, x, "act") for c in (plain, shifted)]
+    shift = (plain.network.act.v_threshold / 16).expand_as(first[0])
+    torch.testing.assert_close(first[1] - first[0], shift, rtol=1e-3, atol=1e-5)
+    rates = [c.report.layers[0].rate for c in (plain, shifted)]
+    assert rates[0] < rates[1]
+
+
+def test_wrong_shifts_are_refused() -> None:
+    with pytest.raises(ValueError, match="shift_steps must be positive"):
+        NeuronOptions(shift_steps=0)
+    net = Function(
+        lambda self, x: self.b(self.a(x).relu().relu()), a=nn.Linear(3, 3), b=nn.Linear(3, 2)
+    )
+    with pytest.raises(ValueError, match="no layer of weights right before it"):
+        convert(seeded(net), images(4, 3), encoder=FOUR, neuron=NeuronOptions(shift_steps=4))
+
+
+def test_sources_of_a_chain() -> None:
+    plan = trace(mlp(), images(2, 50))
+    assert [source(plan, step).layer for step in plan.neurons()] == ["0", "2", "4"]
