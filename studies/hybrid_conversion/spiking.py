@@ -23,7 +23,7 @@ from bayesnn_spike.posterior import AbstractPosterior
 
 EPOCHS = {
     "mnist": {4: 0.5, 8: 0.5},
-    "fashion-mnist": {4: 2, 8: 1.5},
+    "fashion-mnist": {4: 2, 8: 3},
     "cifar10-jpeg": {8: 2},
 }
 """Passes of 20,000 images by data set and T; the same from random weights."""

@@ -37,6 +37,14 @@ def test_a_small_one_and_an_empty_one_ask_for_nothing(asked) -> None:
     assert asked == []
 
 
+def test_a_tensor_is_float32_whatever_the_default_is() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert _memory.empty(3).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_the_memory_is_ordinary(there: bool, monkeypatch) -> None:
     if not there:

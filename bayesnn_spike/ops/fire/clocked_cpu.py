@@ -230,8 +230,8 @@ def _run_backward(
 ) -> tuple[Tensor, ...]:
     one, steps = (shape[0], shape[2]), options.steps
     out = empty(*shape)
-    a = torch.zeros(one) if last is None else contiguous_copy(last)
-    learned = torch.zeros(2, *(one if options.learned else (0, 0)))
+    a = torch.zeros(one, dtype=torch.float32) if last is None else contiguous_copy(last)
+    learned = torch.zeros(2, *(one if options.learned else (0, 0)), dtype=torch.float32)
     surrogate = options.surrogate
     timed = isinstance(surrogate, SpikeTime)
     run = partial(
@@ -270,6 +270,8 @@ def _tables(surrogate: SpikeTime, clock: Tensor, threshold: Tensor, steps: int) 
     """
     longest = int(clock.max()) if clock.numel() else 0
     size = min(longest + steps + 1, math.ceil(110 / surrogate.beta) + 1)
-    slopes = surrogate.slope(torch.zeros(()), torch.arange(size, dtype=torch.int32))
+    slopes = surrogate.slope(
+        torch.zeros((), dtype=torch.float32), torch.arange(size, dtype=torch.int32)
+    )
     one = surrogate.scale_by_threshold and threshold.numel() == 1
     return tables((slopes / threshold.detach().view(()) if one else slopes).numpy())

@@ -93,7 +93,9 @@ def fire(
     """Spikes and last membrane of the leaky neuron."""
     lead, steps, rest = _lanes.split(current, time_dim)
     flat = current.contiguous().view(lead, steps, rest)
-    start = torch.zeros(lead, rest) if state is None else state.reshape(lead, rest)
+    start = (
+        torch.zeros(lead, rest, dtype=torch.float32) if state is None else state.reshape(lead, rest)
+    )
     hard, tie = not isinstance(reset, Subtract), isinstance(comparison, AtOrAbove)
     differentiable = torch.is_grad_enabled() and (flat.requires_grad or start.requires_grad)
     options = _Options(
@@ -165,7 +167,11 @@ def _run_backward(
     saved: Tensor,
 ) -> tuple[Tensor, Tensor]:
     out = empty(*shape)
-    a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
+    a = (
+        torch.zeros(shape[0], shape[2], dtype=torch.float32)
+        if last is None
+        else contiguous_copy(last)
+    )
     run = partial(
         fire_backward,
         rows(grad),

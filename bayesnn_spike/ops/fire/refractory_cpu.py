@@ -73,7 +73,7 @@ def refractory_fire(
     """Spikes, last refractory trace, last spikes, membrane."""
     shape = lead, _, rest = _lanes.split(current, time_dim)
     flat = current.contiguous().view(shape)
-    r, s = (torch.zeros(lead, rest),) * 2 if state is None else state
+    r, s = (torch.zeros(lead, rest, dtype=torch.float32),) * 2 if state is None else state
     r, s = r.reshape(lead, rest), s.detach().reshape(lead, rest)
     differentiable = torch.is_grad_enabled() and (flat.requires_grad or r.requires_grad)
     options = (
@@ -118,7 +118,11 @@ def _run_backward(
 ) -> tuple[Tensor, Tensor]:
     decay, threshold, _, save, surrogate, shape = options
     out = empty(*shape)
-    a = torch.zeros(shape[0], shape[2]) if last is None else contiguous_copy(last)
+    a = (
+        torch.zeros(shape[0], shape[2], dtype=torch.float32)
+        if last is None
+        else contiguous_copy(last)
+    )
     run = partial(
         refractory_backward,
         rows(grad),

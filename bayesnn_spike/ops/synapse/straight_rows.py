@@ -70,7 +70,11 @@ def currents(
     """
     geometry, draws, frames = window.geometry, len(signs), bits.shape[1]
     found = empty(draws, frames, outputs, geometry.positions)
-    more = torch.zeros(draws, outputs) if offset is None else offset.detach().contiguous()
+    more = (
+        torch.zeros(draws, outputs, dtype=torch.float32)
+        if offset is None
+        else offset.detach().contiguous()
+    )
     some, width = _frames(geometry.positions), width_for(signs)
     args = (bits.numpy().view(_U64), geometry, window.channels, signs, more.numpy(), _F32(scale))
     out = found.numpy()

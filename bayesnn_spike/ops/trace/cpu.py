@@ -60,7 +60,9 @@ def trace(
     """Filter along `time_dim`; returns (filtered, last)."""
     lead, steps, rest = _lanes.split(inputs, time_dim)
     flat = inputs.contiguous().view(lead, steps, rest)
-    start = torch.zeros(lead, rest) if state is None else state.reshape(lead, rest)
+    start = (
+        torch.zeros(lead, rest, dtype=torch.float32) if state is None else state.reshape(lead, rest)
+    )
     y, last = _Trace.apply(flat, start, decay, False)
     return y.view(inputs.shape), last.view(_lanes.step_shape(inputs, time_dim))
 
@@ -69,7 +71,7 @@ def _run(x: Tensor, edge: Tensor, decay: float, reverse: bool) -> tuple[Tensor, 
     # The carried value is decay times y: in reverse time the last step gets its cotangent whole.
     carried = edge.clone(memory_format=torch.contiguous_format)
     carried = carried.detach() if reverse else carried.detach().mul_(decay)
-    y = torch.empty(x.shape)
+    y = torch.empty_like(x, memory_format=torch.contiguous_format)
     run = partial(_filter, x.detach().numpy(), carried.numpy(), _F32(decay), reverse, y.numpy())
     _lanes.for_blocks(run, x.shape)
     return y, carried if reverse else y[:, -1].clone()
