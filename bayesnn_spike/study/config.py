@@ -204,8 +204,15 @@ def load_config(path: Path, settings: tuple[str, ...] = ()) -> StudyConfig:
     return parse_config(tree, where=where)
 
 
-def read_tree(path: Path, settings: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """Return the tree of a study's YAML file with its overrides, and the name of the file.
+def read_tree(
+    path: Path, settings: tuple[str, ...], *, what: str = "a study's configuration"
+) -> tuple[dict[str, Any], str]:
+    """Return the tree of a YAML file with its overrides, and the name of the file.
+
+    Args:
+        path: as `load_config`.
+        settings: as `load_config`.
+        what: the file is, for the message.
 
     Raises:
         ConfigError: the file cannot be read, or is no mapping of keys.
@@ -213,7 +220,7 @@ def read_tree(path: Path, settings: tuple[str, ...]) -> tuple[dict[str, Any], st
     file = config_path(path)
     tree = read_yaml(file)
     if not isinstance(tree, dict):
-        raise ConfigError(f"{file}: a study's configuration is a mapping of keys, see --help")
+        raise ConfigError(f"{file}: {what} is a mapping of keys, see --help")
     return override(tree, settings), str(file)
 
 

@@ -119,23 +119,25 @@ def make_optimizer(
     return kinds[config.optimizer.kind](parameters, **options)
 
 
-def lr_factor(config: TrainingConfig, epoch: float) -> float:
+def lr_factor(config: TrainingConfig, epoch: float, *, per_epoch: int = 1) -> float:
     """Return the step size as a part of the first one.
 
     Args:
         config: of the training.
         epoch: passes done, from 0; a fraction within one changes cosines only.
+        per_epoch: how often in an epoch this is asked. A warm-up rises by equal steps up to 1, and
+            its first one is not 0.
     """
     schedule, epochs = config.schedule, config.epochs
     if schedule.kind == "steps":
-        passed = sum(epoch >= int(share * epochs) for share in schedule.at)
+        passed = sum(epoch >= int(round(share * epochs, 6)) for share in schedule.at)
         return schedule.divide_by**-passed
     if schedule.kind == "every":
         return schedule.divide_by ** -(int(epoch) // schedule.epochs)
     if schedule.kind == "cosine":
         done, warm = epoch / epochs, schedule.warm_up
         if done < warm:
-            return done / warm
+            return min(1.0, (done + 1 / (epochs * per_epoch)) / warm)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm) / (1 - warm))))
     return 1.0
 

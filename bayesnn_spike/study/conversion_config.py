@@ -223,7 +223,7 @@ def load_recipe(path: Path, settings: tuple[str, ...] = ()) -> RecipeConfig:
         ConfigError: the file cannot be read, a key is unknown (with the nearest right one), or a
             value is not allowed. The message names every wrong key with its path.
     """
-    tree, where = read_tree(path, settings)
+    tree, where = read_tree(path, settings, what="a recipe")
     try:
         return RecipeConfig.model_validate(tree)
     except ValidationError as error:

@@ -31,6 +31,11 @@ def model_file(folder: Path, phase: str) -> Path:
     return folder / f"{phase}.safetensors"
 
 
+def checkpoints(folder: Path, phase: str) -> list[Path]:
+    """Return what a training of a phase that was stopped has left."""
+    return list(folder.glob(f"{phase}-checkpoint-*"))
+
+
 def write_phase(
     folder: Path, phase: str, record: Mapping[str, Any], logits: Mapping[str, Tensor]
 ) -> None:
@@ -41,7 +46,7 @@ def write_phase(
     save_tree(folder / f"{phase}-logits.safetensors", dict(logits), {"phase": phase})
     text = json.dumps(record, indent=1, sort_keys=True, allow_nan=False)
     atomic_write_text(folder / f"{phase}.json", text + "\n")
-    for leftover in folder.glob(f"{phase}-checkpoint-*"):
+    for leftover in checkpoints(folder, phase):
         leftover.unlink()
 
 
@@ -64,6 +69,13 @@ def read_phase(folder: Path, phase: str) -> dict[str, Any] | None:
     return record
 
 
+def anew(folder: Path, phase: str) -> str:
+    """Return the advice that makes a phase run again: its record and later ones are to go."""
+    later = PHASES[PHASES.index(phase) :]
+    there = [f"{p}.json" for p in later if p == phase or (folder / f"{p}.json").exists()]
+    return f"delete {', '.join(there)} to make it anew"
+
+
 def require_resumable(
     folder: Path, settings: Mapping[str, dict[str, Any]], *, resume: bool
 ) -> list[str]:
@@ -72,11 +84,13 @@ def require_resumable(
     Args:
         folder: the output folder.
         settings: of each phase.
-        resume: keep finished phases. Without it, a folder that holds any is refused.
+        resume: keep finished phases and go on with a training that was stopped. Without it, a
+            folder that holds any of either is refused.
 
     Raises:
-        ConfigError: finished phases are there and `resume` is False; one was made with other
-            settings, which the message lists; or one comes after a phase that is not finished.
+        ConfigError: finished phases or checkpoints are there and `resume` is False; a phase was
+            made with other settings, which the message lists; or one comes after a phase that is
+            not finished.
         StudyError: a record cannot be read.
     """
     records = {phase: read_phase(folder, phase) for phase in PHASES}
@@ -85,6 +99,12 @@ def require_resumable(
         raise ConfigError(
             f"{folder} already holds finished phases ({', '.join(found)}): give --resume to keep "
             "them and run the rest, or another folder with --out"
+        )
+    stopped = [file.name for phase in PHASES for file in sorted(checkpoints(folder, phase))]
+    if stopped and not resume:
+        raise ConfigError(
+            f"{folder} holds a training that was stopped ({', '.join(stopped)}): give --resume to "
+            "go on with it, delete the file to start anew, or give another folder with --out"
         )
     for phase in found:
         lines = differences(records[phase]["settings"], settings[phase])

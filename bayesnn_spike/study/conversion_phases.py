@@ -1,19 +1,22 @@
 """The three phases of a recipe: train the ANN, convert it, train the spiking network.
 
 Each reads what the one before has left in the folder, and leaves its own; a training that was
-stopped goes on from its checkpoint. Oracle: tests/study/test_conversion_phases.py.
+stopped goes on from its checkpoint. What is read is checked against its record.
+
+Oracle: tests/study/test_conversion_phases.py.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.convert import load_conversion, save_conversion
-from bayesnn_spike.io import digest_tree, load_tree, save_tree
+from bayesnn_spike.convert import Conversion, load_conversion, save_conversion
+from bayesnn_spike.convert.keep import FORM
+from bayesnn_spike.io import IoError, digest_tree, load_tree, save_tree
 from bayesnn_spike.learn import Learner, learner
 from bayesnn_spike.learn.checkpoint import Checkpoint
 from bayesnn_spike.learn.fit import EpochEvent, StepEvent, fit
@@ -22,7 +25,7 @@ from bayesnn_spike.study.conversion_ann import ann_learner
 from bayesnn_spike.study.conversion_build import calibration_images, make_conversion, make_loss
 from bayesnn_spike.study.conversion_check import build_ann
 from bayesnn_spike.study.conversion_data import Rows, reading
-from bayesnn_spike.study.conversion_files import model_file, read_phase, write_phase
+from bayesnn_spike.study.conversion_files import anew, model_file, read_phase, write_phase
 from bayesnn_spike.study.conversion_scores import (
     ann_logits,
     definitions,
@@ -62,7 +65,7 @@ def convert_ann(work: Work) -> None:
     """Convert the trained ANN and score it at the recipe's T, on the scale of the ANN's logits.
 
     Raises:
-        StudyError: it does not convert: a layer gets no positive current.
+        StudyError: it does not convert: a layer gets no positive current; or as `load_ann`.
     """
     recipe, stream = work.recipe, work.stream.child("converted")
     started = time.perf_counter()
@@ -86,11 +89,13 @@ def convert_ann(work: Work) -> None:
 def train_hybrid(work: Work) -> None:
     """Train the spiking network through time and score it. The last epoch's weights are kept.
 
+    The file keeps the report and the scales of the conversion, measured before this training.
+
     Raises:
-        StudyError: the loss is not finite.
+        StudyError: the loss is not finite; or as `load_made`.
     """
     recipe, config = work.recipe, work.recipe.hybrid
-    made = load_conversion(model_file(work.folder, "converted"))
+    made = load_made(work, "converted")
     network = made.network.to(work.device)
     rule = make_rule(config, per_epoch=work.batches(config) * steps_a_batch(config))
     learning = learner(
@@ -114,11 +119,47 @@ def new_ann(work: Work) -> nn.Sequential:
 
 
 def load_ann(work: Work) -> nn.Sequential:
-    """Return the trained ANN of a run, on the CPU, in evaluation mode."""
-    ann = new_ann(work)
-    tree = load_tree(model_file(work.folder, "ann"), {"weights": ann.state_dict()})
+    """Return the trained ANN of a run, on the CPU, in evaluation mode.
+
+    Raises:
+        StudyError: its file is damaged or not the one that `ann.json` tells of.
+    """
+    ann, path = new_ann(work), model_file(work.folder, "ann")
+    try:
+        tree = load_tree(path, {"weights": ann.state_dict()})
+    except IoError as error:
+        raise StudyError(f"{error}; {anew(work.folder, 'ann')}") from error
     ann.load_state_dict(tree["weights"])
+    _require_recorded(work, "ann", ann)
     return ann.eval()
+
+
+def load_made(work: Work, phase: str) -> Conversion:
+    """Return the conversion of a run, or the trained one, on the CPU.
+
+    Args:
+        work: the run.
+        phase: "converted" or "hybrid".
+
+    Raises:
+        StudyError: its file is damaged or not the one that the phase's record tells of.
+    """
+    try:
+        made = load_conversion(model_file(work.folder, phase))
+    except IoError as error:
+        raise StudyError(f"{error}; {anew(work.folder, phase)}") from error
+    _require_recorded(work, phase, made.network)
+    return made
+
+
+def require_networks(work: Work, finished: Iterable[str]) -> None:
+    """Check that the networks of finished phases are those that their records tell of.
+
+    Raises:
+        StudyError: as `load_ann` and `load_made`.
+    """
+    for phase in finished:
+        load_ann(work) if phase == "ann" else load_made(work, phase)
 
 
 @torch.no_grad()
@@ -193,6 +234,27 @@ def _summed(work: Work, network: nn.Module, phase: str) -> dict[str, Tensor]:
     }
 
 
+def _digest(network: nn.Module) -> str:
+    return digest_tree(dict(network.named_parameters()))
+
+
+def _state(network: nn.Module) -> str:
+    """As `_digest`, with what is not trained: thresholds and leaks."""
+    return digest_tree({k: v for k, v in network.state_dict().items() if k != FORM})
+
+
+def _require_recorded(work: Work, phase: str, network: nn.Module) -> None:
+    record = read_phase(work.folder, phase)
+    if record is None:
+        raise StudyError(f"{work.folder}: the phase {phase} is not finished; run it first")
+    same = record["digest"] == _digest(network)
+    if not same or record.get("state", _state(network)) != _state(network):
+        raise StudyError(
+            f"{model_file(work.folder, phase)}: not the network that {phase}.json was written "
+            f"for; put that back, or {anew(work.folder, phase)}"
+        )
+
+
 def _finish(
     work: Work,
     phase: str,
@@ -207,7 +269,8 @@ def _finish(
     record = {
         "phase": phase,
         "settings": work.settings[phase],
-        "digest": digest_tree(dict(network.named_parameters())),
+        "digest": _digest(network),
+        "state": _state(network),
         "made_of": None if before is None else read_phase(work.folder, before)["digest"],
         "scores": scores,
         "definitions": definitions(logits["test"], labels["test"]),

@@ -20,11 +20,17 @@ from bayesnn_spike.study.conversion_check import require_possible, skeleton
 from bayesnn_spike.study.conversion_config import RecipeConfig, whole
 from bayesnn_spike.study.conversion_data import load_images
 from bayesnn_spike.study.conversion_files import PHASES, read_phase, require_resumable
-from bayesnn_spike.study.conversion_phases import convert_ann, new_ann, train_ann, train_hybrid
+from bayesnn_spike.study.conversion_phases import (
+    convert_ann,
+    new_ann,
+    require_networks,
+    train_ann,
+    train_hybrid,
+)
 from bayesnn_spike.study.conversion_work import Work, quiet, settings_of
 from bayesnn_spike.study.errors import ConfigError
 from bayesnn_spike.study.record import versions
-from bayesnn_spike.study.yaml_file import dump_yaml
+from bayesnn_spike.study.yaml_file import dump_yaml, read_yaml
 
 _RUN = {"ann": train_ann, "converted": convert_ann, "hybrid": train_hybrid}
 
@@ -56,9 +62,11 @@ def run_recipe(
         What `summary.json` holds.
 
     Raises:
-        ConfigError: the recipe cannot be run, or the folder holds another; nothing was trained.
+        ConfigError: the recipe cannot be run, or the folder holds another, or results or a stopped
+            training without `resume`; nothing was trained.
         DataSetError, EventFileError: images are missing or damaged.
-        StudyError: a training diverged, or a file in the folder is damaged.
+        StudyError: a training diverged, or a file in the folder is damaged or not the one that
+            its record tells of.
     """
     _require_device(device)
     data = load_images(recipe, root)
@@ -66,6 +74,8 @@ def run_recipe(
     work = Work(recipe, data, folder, Stream(seed), settings, device, tell)
     require_possible(recipe, skeleton(recipe, new_ann(work), data.shape))
     finished = require_resumable(folder, settings, resume=resume)
+    _require_name(recipe.recipe, folder / "recipe.yaml", resume=resume)
+    require_networks(work, finished)
     atomic_write_text(folder / "recipe.yaml", dump_yaml(whole(recipe)))
     for phase in PHASES:
         if phase in finished:
@@ -109,6 +119,17 @@ def summarise(work: Work, *, seed: int, command: str = "") -> dict[str, Any]:
         "conversion": [] if records["converted"] is None else records["converted"]["report"],
         "definitions": next(record["definitions"] for record in records.values() if record),
     }
+
+
+def _require_name(name: str, file: Path, *, resume: bool) -> None:
+    """Refuse to go on with the results of a recipe under another name."""
+    tree = read_yaml(file) if resume and file.is_file() else None
+    before = tree.get("recipe", name) if isinstance(tree, dict) else name
+    if before != name:
+        raise ConfigError(
+            f"{file.parent}: holds the recipe {before!r}, this one is named {name!r}: give that "
+            f"name (--set recipe={before}), or another folder (--out)"
+        )
 
 
 def _require_device(device: str) -> None:

@@ -33,7 +33,8 @@ class RecipeSchedule:
 
     def __call__(self, step: int) -> float:
         """Return the size of a step, counted from 0."""
-        return self.config.optimizer.lr * lr_factor(self.config, step / self.per_epoch)
+        epoch = step / self.per_epoch
+        return self.config.optimizer.lr * lr_factor(self.config, epoch, per_epoch=self.per_epoch)
 
 
 def make_rule(config: TrainingConfig, *, per_epoch: int) -> Gradient:

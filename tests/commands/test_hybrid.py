@@ -97,3 +97,7 @@ def test_an_interrupt_says_how_to_go_on(path: Path, tmp_path: Path, monkeypatch)
     monkeypatch.setattr(conversion_run, "_RUN", {"ann": interrupt})
     where = ("--data-root", tmp_path / "data", "--out", tmp_path / "out")
     assert "go on with --resume" in call(path, *where, code=130).stderr
+    (tmp_path / "out" / "ann-checkpoint-12.safetensors").write_bytes(b"half a training")
+    refused = call(path, *where, code=2).stderr
+    assert "holds a training that was stopped (ann-checkpoint-12.safetensors)" in refused
+    assert call(path, *where, "--resume", code=130)

@@ -95,7 +95,7 @@ def test_optimizers(block, kind):
         ({"kind": "steps", "at": [0.6, 0.8]}, {0: 1, 5.9: 1, 6: 0.1, 7: 0.1, 8: 0.01, 9: 0.01}),
         ({"kind": "every", "epochs": 5, "divide_by": 2}, {0: 1, 4: 1, 5: 0.5, 9: 0.5, 10: 0.25}),
         ({"kind": "cosine"}, {0: 1, 5: 0.5, 10: 0}),
-        ({"kind": "cosine", "warm_up": 0.2}, {0: 0, 1: 0.5, 2: 1, 6: 0.5, 10: 0}),
+        ({"kind": "cosine", "warm_up": 0.2}, {0: 0.5, 1: 1, 2: 1, 6: 0.5, 10: 0}),
     ],
 )
 def test_step_sizes_by_hand(schedule, expected):
@@ -103,6 +103,23 @@ def test_step_sizes_by_hand(schedule, expected):
     config = TrainingConfig(epochs=10, optimizer=block, schedule=schedule)
     for epoch, factor in expected.items():
         assert build.lr_factor(config, epoch) == pytest.approx(factor, abs=1e-12)
+
+
+@pytest.mark.parametrize(("share", "epochs"), [(0.58, 50), (0.29, 100), (0.57, 100), (0.28, 25)])
+def test_a_share_loses_no_epoch_to_rounding(share: float, epochs: int):
+    schedule = {"kind": "steps", "at": [share]}
+    block = {"kind": "sgd", "lr": 1}
+    config = TrainingConfig(epochs=epochs, optimizer=block, schedule=schedule)
+    last = round(share * epochs)
+    assert [build.lr_factor(config, epoch) for epoch in (last - 1, last)] == [1, 0.1]
+
+
+def test_a_warm_up_does_not_begin_with_nothing():
+    """Two epochs of five steps: a tenth, two tenths, ... and 1 before the cosine begins."""
+    schedule = {"kind": "cosine", "warm_up": 0.2}
+    config = TrainingConfig(epochs=10, optimizer={"kind": "sgd", "lr": 1}, schedule=schedule)
+    found = [build.lr_factor(config, step / 5, per_epoch=5) for step in range(11)]
+    assert found == pytest.approx([(step + 1) / 10 for step in range(10)] + [1])
 
 
 def test_losses_and_encoders():

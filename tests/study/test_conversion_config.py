@@ -68,6 +68,14 @@ def test_what_is_wrong_is_refused_with_its_path(tmp_path, setting, message):
         load(tmp_path, setting)
 
 
+@pytest.mark.parametrize("text", ["", "- recipe\n- data\n"])
+def test_a_file_that_is_no_mapping_is_no_recipe(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"recipe\.yaml: a recipe is a mapping of keys"):
+        load_recipe(path)
+
+
 def test_direct_input_may_have_any_scale(tmp_path):
     recipe = load(tmp_path, "data.scale.deviation=0.25", "conversion.encoder=direct")
     assert recipe.data.scale.deviation == 0.25

@@ -9,6 +9,8 @@ import torch
 from bayesnn_spike.io import load_tree
 from bayesnn_spike.study.conversion_files import (
     PHASES,
+    anew,
+    checkpoints,
     model_file,
     read_phase,
     require_resumable,
@@ -59,6 +61,22 @@ def test_finished_phases_are_kept_only_on_demand(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"already holds finished phases \(ann, converted\)"):
         require_resumable(tmp_path, SETTINGS, resume=False)
     assert require_resumable(tmp_path, SETTINGS, resume=True) == ["ann", "converted"]
+
+
+def test_a_stopped_training_goes_on_only_on_demand(tmp_path) -> None:
+    left = tmp_path / "ann-checkpoint-12.safetensors"
+    left.write_bytes(b"half a training")
+    assert checkpoints(tmp_path, "ann") == [left]
+    message = r"stopped \(ann-checkpoint-12\.safetensors\): give --resume to go on .* delete the"
+    with pytest.raises(ConfigError, match=message):
+        require_resumable(tmp_path, SETTINGS, resume=False)
+    assert require_resumable(tmp_path, SETTINGS, resume=True) == []
+
+
+def test_the_advice_names_the_records_that_are_there(tmp_path) -> None:
+    finish(tmp_path, "ann", "converted")
+    assert anew(tmp_path, "ann") == "delete ann.json, converted.json to make it anew"
+    assert anew(tmp_path, "converted") == "delete converted.json to make it anew"
 
 
 def test_other_settings_are_refused_with_what_differs_and_what_to_delete(tmp_path) -> None:

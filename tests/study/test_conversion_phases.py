@@ -1,5 +1,6 @@
 """study/conversion_phases: every phase by itself, and trainings that were stopped."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bayesnn_spike.convert import load_conversion
+from bayesnn_spike.convert import load_conversion, save_conversion
 from bayesnn_spike.encoding import SignedRate
-from bayesnn_spike.io import load_tree
+from bayesnn_spike.io import load_tree, save_tree
 from bayesnn_spike.study import conversion_phases
 from bayesnn_spike.study.conversion_files import model_file, read_phase
 from bayesnn_spike.study.conversion_phases import (
     convert_ann,
     load_ann,
+    load_made,
     new_ann,
+    require_networks,
     train_ann,
     train_hybrid,
 )
@@ -129,6 +132,49 @@ def test_an_ann_that_does_not_convert_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(conversion_phases, "load_ann", dead)
     with pytest.raises(StudyError, match="does not convert: no current into 'conv1' is positive"):
         convert_ann(done)
+
+
+def test_networks_are_those_of_their_records(tmp_path) -> None:
+    """Exchanged, cut and unrecorded files: each error names the file and what to delete."""
+    done = run(tmp_path, ann={"epochs": 1})
+    with pytest.raises(StudyError, match=r"ann\.safetensors: cannot be read.* delete ann\.json to"):
+        load_ann(done)
+    train_ann(done)
+    convert_ann(done)
+    require_networks(done, ["ann", "converted"])
+    ann, converted = (model_file(done.folder, phase) for phase in ("ann", "converted"))
+    kept = ann.read_bytes()
+
+    save_tree(ann, {"weights": new_ann(done).state_dict()}, {"recipe": "tiny"})
+    message = r"ann\.safetensors: not the network that .* delete ann\.json, converted\.json to make"
+    with pytest.raises(StudyError, match=message):
+        convert_ann(done)
+    ann.write_bytes(kept)
+
+    made = load_made(done, "converted")
+    whole = converted.read_bytes()
+    for tensor in ("conv1.weight", "relu1.v_threshold"):
+        other = copy.deepcopy(made.network)
+        other.state_dict()[tensor].mul_(2)
+        save_conversion(converted, replace(made, network=other))
+        with pytest.raises(StudyError, match=r"converted\.safetensors: not the network"):
+            train_hybrid(done)
+    converted.write_bytes(whole[:1000])
+    with pytest.raises(StudyError, match=r"not a whole .* delete converted\.json to make it anew"):
+        require_networks(done, ["ann", "converted"])
+    converted.write_bytes(whole)
+    (done.folder / "ann.json").unlink()
+    with pytest.raises(StudyError, match="the phase ann is not finished; run it first"):
+        load_ann(done)
+
+
+def test_the_trained_file_keeps_the_report_of_the_conversion(tmp_path) -> None:
+    done = run(tmp_path, ann={"epochs": 1})
+    for phase in (train_ann, convert_ann, train_hybrid):
+        phase(done)
+    before, after = (load_made(done, phase) for phase in ("converted", "hybrid"))
+    assert after.report == before.report
+    assert not torch.equal(after.network.conv1.weight, before.network.conv1.weight)
 
 
 def test_the_readout_s_mean(tmp_path) -> None:

@@ -8,7 +8,7 @@ import torch
 from bayesnn_spike.study import conversion_run
 from bayesnn_spike.study.conversion_config import load_recipe
 from bayesnn_spike.study.conversion_run import run_recipe
-from bayesnn_spike.study.errors import ConfigError
+from bayesnn_spike.study.errors import ConfigError, StudyError
 from tests.study.tiny_recipe import recipe, write_images
 
 
@@ -36,6 +36,15 @@ def test_from_files_to_the_summary_and_on_from_there(tmp_path) -> None:
 
     with pytest.raises(ConfigError, match="already holds finished phases"):
         run_recipe(config, out, root=root)
+    named = config.model_copy(update={"recipe": "other"})
+    with pytest.raises(ConfigError, match=r"holds the recipe 'tiny'.*'other'.*--set recipe=tiny"):
+        run_recipe(named, out, root=root, resume=True)
+    assert load_recipe(out / "recipe.yaml") == config
+    whole = (out / "converted.safetensors").read_bytes()
+    (out / "converted.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StudyError, match=r"not a whole .* delete converted\.json, hybrid\.json"):
+        run_recipe(config, out, root=root, resume=True)
+    (out / "converted.safetensors").write_bytes(whole)
     # Another length of the last training: the phases before it are kept.
     longer = recipe(ann={"epochs": 14}, hybrid={"steps": 20, "epochs": 2})
     with pytest.raises(

@@ -60,7 +60,8 @@ def test_every_step_is_that_of_torch(optimizer, schedule, clip) -> None:
             parameter.grad = grads[name].clone()
         if clip is not None:
             nn.utils.clip_grad_norm_(theirs.values(), clip)
-        torch_optimizer.param_groups[0]["lr"] = 0.1 * lr_factor(config, step / PER_EPOCH)
+        factor = lr_factor(config, step / PER_EPOCH, per_epoch=PER_EPOCH)
+        torch_optimizer.param_groups[0]["lr"] = 0.1 * factor
         torch_optimizer.step()
         credit = Credit(torch.zeros(1), {n: g[None] for n, g in grads.items()})
         state = rule.step(state, rule.draw(state, Stream(0)), credit)
@@ -72,6 +73,11 @@ def test_the_schedule_counts_the_optimizer_s_steps() -> None:
     schedule = {"kind": "every", "epochs": 2, "divide_by": 2}
     sizes = RecipeSchedule(training(schedule=schedule), 3)
     assert [sizes(step) for step in (0, 5, 6, 11)] == [0.01, 0.01, 0.005, 0.005]
+
+
+def test_the_first_step_of_a_warm_up_is_one() -> None:
+    sizes = RecipeSchedule(training(schedule={"kind": "cosine", "warm_up": 0.5}), 3)
+    assert [sizes(step) for step in range(6)] == pytest.approx([0.01 * n / 6 for n in range(1, 7)])
 
 
 def test_learned_leaks_and_thresholds_stay_in_their_bounds() -> None:
