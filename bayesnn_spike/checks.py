@@ -1,6 +1,9 @@
 """One-line guards whose messages name the argument, what was found and what was expected."""
 
 from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from operator import index
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +43,27 @@ def require_positive(value: float, name: str) -> None:
         raise ValueError(f"{name} must be positive, got {value!r}")
 
 
+def require_whole(value: Any, name: str) -> None:
+    """Raise ValueError unless `value` is a whole number of 1 or more; 2.0 and True are none."""
+    try:
+        whole = not isinstance(value, bool) and index(value) == value
+    except TypeError:
+        whole = False
+    if not whole:
+        found = f"a {type(value).__name__}" if isinstance(value, Tensor) else repr(value)
+        raise ValueError(f"{name} must be a whole number, got {found}")
+    require_positive(value, name)
+
+
+def require_kind(value: Any, name: str, *allowed: type) -> None:
+    """Raise TypeError unless `value` is of one of some classes; a class itself is no value."""
+    if isinstance(value, allowed):
+        return
+    wanted = " or ".join(_call(kind) for kind in allowed)
+    found = f"the class {value.__name__} itself" if isinstance(value, type) else repr(value)
+    raise TypeError(f"{name} must be {wanted}, got {found}")
+
+
 def require_decay(value: float, name: str) -> None:
     """Raise ValueError unless 0 <= value < 1: a running mean that forgets (NaN fails)."""
     if not 0 <= value < 1:
@@ -70,3 +94,11 @@ def require_same_names(found: Mapping, expected: Mapping, name: str, reference: 
         raise ValueError(
             f"{name} does not match {reference}: missing {missing}, unexpected {extra}"
         )
+
+
+def _call(kind: type) -> str:
+    """How a value of a class is written: with dots where an option has no default."""
+    asks = is_dataclass(kind) and any(
+        f.default is MISSING and f.default_factory is MISSING for f in fields(kind)
+    )
+    return f"{kind.__name__}({'...' if asks else ''})"

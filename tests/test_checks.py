@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from bayesnn_spike import checks
+from bayesnn_spike.encoding import Direct
+from bayesnn_spike.neurons import Delayed, Immediate
 
 NAN = float("nan")
 
@@ -91,3 +94,23 @@ def test_decay(value: float) -> None:
     checks.require_decay(0.999999, "beta")
     with pytest.raises(ValueError, match=rf"beta must lie in \[0, 1\), got {value!r}"):
         checks.require_decay(value, "beta")
+
+
+@pytest.mark.parametrize("value", [2.5, 2.0, True, "2", None, torch.ones(2)])
+def test_whole_numbers(value: object) -> None:
+    for good in (1, np.int64(3), torch.tensor(4)):
+        checks.require_whole(good, "steps")
+    with pytest.raises(ValueError, match="steps must be a whole number, got "):
+        checks.require_whole(value, "steps")
+    with pytest.raises(ValueError, match="steps must be positive, got 0"):
+        checks.require_whole(0, "steps")
+
+
+def test_kinds_are_named_as_they_are_written() -> None:
+    checks.require_kind(Delayed(), "order", Immediate, Delayed)
+    with pytest.raises(TypeError, match=r"must be Immediate\(\) or Delayed\(\), got 'delayed'"):
+        checks.require_kind("delayed", "order", Immediate, Delayed)
+    with pytest.raises(TypeError, match="got the class Delayed itself"):
+        checks.require_kind(Delayed, "order", Immediate, Delayed)
+    with pytest.raises(TypeError, match=r"encoder must be Direct\(\.\.\.\), got 32"):
+        checks.require_kind(32, "encoder", Direct)

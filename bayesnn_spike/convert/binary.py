@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bayesnn_spike.checks import require_positive
+from bayesnn_spike.convert.check import require_network
 from bayesnn_spike.neurons import ThresholdNeuron
 from bayesnn_spike.nn import Conv2d, Graph, Linear
 from bayesnn_spike.types import Weights
@@ -50,11 +51,13 @@ def binarise(network: Graph, names: Sequence[str] | None = None) -> Graph:
         names: of layers with weights; None are the hidden ones.
 
     Raises:
+        TypeError: no converted network but for instance a Conversion.
         ValueError: a name that is no such layer, or a layer whose weights are all 0.
 
     Source: W ~ gain sign(W) with gain = mean |W| (least squares).
     Oracle: tests/convert/test_binary.py.
     """
+    require_network(network)
     made = copy.deepcopy(network)
     for name, layer in _chosen(made, names).items():
         gain = float(layer.weight.abs().mean())
@@ -100,6 +103,7 @@ def bernoulli_prior(
         limit: bound of |logits|, as that of the rule.
 
     Raises:
+        TypeError: no converted network but for instance a Conversion.
         ValueError: a spread outside (0, 1], a limit that is not positive, a name that is no layer
             with weights, or a layer whose weights are all 0.
 
@@ -109,6 +113,7 @@ def bernoulli_prior(
     require_positive(limit, "limit")
     if not 0 < spread <= 1:
         raise ValueError(f"spread must lie in (0, 1], got {spread!r}")
+    require_network(network)
     made = copy.deepcopy(network)
     logits, clipped = {}, {}
     for name, layer in _chosen(made, names).items():

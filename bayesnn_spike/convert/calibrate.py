@@ -10,8 +10,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.checks import require_kind
 from bayesnn_spike.convert.bias import add_current, source
-from bayesnn_spike.convert.check import require_images
+from bayesnn_spike.convert.check import require_conversion, require_images
 from bayesnn_spike.convert.convert import Conversion
 from bayesnn_spike.convert.forward import activations, per_channel
 from bayesnn_spike.convert.plan import Step
@@ -55,6 +56,7 @@ def calibrate(
         match: what is moved.
 
     Raises:
+        TypeError: no conversion, or an encoder or a match of another kind.
         ValueError: `MatchBias()` where neurons have no layer of weights of their own before them,
             or images that do not fit.
 
@@ -62,6 +64,9 @@ def calibrate(
     literature; the paper itself was not at hand.
     Oracle: tests/convert/test_calibrate.py.
     """
+    require_conversion(conversion)
+    require_kind(encoder, "encoder", Direct, SignedRate)
+    require_kind(match, "match", MatchBias, MatchPotential)
     network, plan = copy.deepcopy(conversion.network), conversion.plan
     require_images(images, like=plan.number(1.0), shape=plan.shape)
     if isinstance(match, MatchBias):

@@ -58,14 +58,42 @@ def require_images(images: Any, *, like: Tensor | None, shape: tuple[int, ...] |
     require_finite(images, "images")
 
 
+def require_network(network: Any) -> None:
+    """Raise TypeError unless it is a converted network; a Conversion is told of its own."""
+    if not hasattr(network, "reads"):
+        advice = "give made.network" if hasattr(network, "network") else "see convert"
+        kind = type(network).__name__
+        raise TypeError(f"network must be a converted network, got a {kind}: {advice}")
+
+
+def require_conversion(conversion: Any) -> None:
+    """Raise TypeError unless it is a Conversion, of which a network is a part only."""
+    if not (hasattr(conversion, "plan") and hasattr(conversion, "scales")):
+        kind = type(conversion).__name__
+        raise TypeError(
+            f"conversion must be what convert returns, got a {kind}: give the Conversion itself, "
+            "and not its network (dataclasses.replace puts another network into one)"
+        )
+
+
+def require_thresholds(thresholds: Any) -> None:
+    """Raise TypeError unless it is a value with a method `find`, such as Maximum()."""
+    if isinstance(thresholds, type) or not hasattr(thresholds, "find"):
+        found = getattr(thresholds, "__name__", None) or repr(thresholds)
+        raise TypeError(
+            "thresholds must be a value such as Maximum(), Maximum(0.7), Percentile(99.9), "
+            f"LocalBalance() or Qcfs(), got {found}"
+        )
+
+
 def weight_of(network: nn.Module) -> Tensor | None:
     """Return the first weight of floats of a network, None where there is none."""
     return next((p for p in network.parameters() if p.is_floating_point()), None)
 
 
 @torch.no_grad()
-def require_fit(network: Graph, images: Tensor) -> None:
-    """Raise ValueError, naming the layer, unless images run through a converted network.
+def require_fit(network: Graph, images: Tensor) -> tuple[int, ...]:
+    """Return the readout's shape; raise ValueError, naming the layer, unless images run through.
 
     One image goes through all layers but the neurons, which keep shapes.
 
@@ -86,6 +114,7 @@ def require_fit(network: Graph, images: Tensor) -> None:
                 f"{type(layer).__name__}, cannot take {given} ({first_line(error)}); give images "
                 "of the shape that was converted"
             ) from error
+    return tuple(values[network._output].shape[2:])
 
 
 def first_line(error: Exception) -> str:

@@ -6,9 +6,10 @@ from typing import Protocol, final
 
 from torch import Tensor, nn
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.checks import require_kind, require_positive, require_whole
 from bayesnn_spike.convert.bias import add_current, source
 from bayesnn_spike.convert.build import build
+from bayesnn_spike.convert.check import require_thresholds
 from bayesnn_spike.convert.fold import fold_norms
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Plan
@@ -54,11 +55,15 @@ class Conversion:
 
         Args:
             summed: `[..., C]`, the readout summed over time.
-            steps: T.
+            steps: T, positive.
+
+        Raises:
+            ValueError: no steps.
 
         Source: logits = U_T / T times the scale of the readout (prod V without residual branches).
         Oracle: tests/convert/test_convert.py.
         """
+        require_positive(steps, "steps")
         return summed / steps * self.scales[self.plan.output]
 
 
@@ -86,6 +91,7 @@ def convert(
             network; all of them set the thresholds.
 
     Raises:
+        TypeError: thresholds, an encoder or options of neurons that are no such value.
         ConversionError: something cannot be converted; every reason is named.
         ValueError: the images do not fit (axes, precision, device, values that are not finite) or
             leave a layer without a positive current, the encoder has too few steps for the delayed
@@ -94,11 +100,14 @@ def convert(
     Source: Rathi et al., ICLR 2020, with biases, batch normalisation and sums by bookkeeping of
     scales. Oracle: tests/convert/test_convert.py.
     """
+    require_thresholds(thresholds)
+    require_kind(encoder, "encoder", Direct, SignedRate)
+    require_kind(neuron, "neuron", NeuronOptions)
+    require_whole(report_images, "report_images")
     plan = fold_norms(trace(ann, images))
     # Too few steps for the delayed order would else show as a layer without currents.
     ones = {step.name: plan.number(1.0) for step in plan.neurons()}
     build(plan, ones, neuron).require_steps(encoder.steps)
-    require_positive(report_images, "report_images")
     if neuron.shift_steps is not None:
         for step in plan.neurons():
             source(plan, step)

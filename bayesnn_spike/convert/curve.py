@@ -1,13 +1,14 @@
 """Accuracy against the number of time steps, all of it from one run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
-from bayesnn_spike.convert.check import require_fit, require_images, weight_of
+from bayesnn_spike.checks import require_kind, require_whole
+from bayesnn_spike.convert.check import require_fit, require_images, require_network, weight_of
 from bayesnn_spike.convert.report import align
 from bayesnn_spike.convert.running import run
 from bayesnn_spike.encoding import Direct, SignedRate
@@ -72,15 +73,26 @@ def curve(
         window: steps that count at least; at a T below delay + window the delay is shorter.
 
     Raises:
-        ValueError: no steps, a number of labels that is not N, images that do not fit (they are
+        TypeError: no converted network but for instance a Conversion, an encoder of another kind,
+            or steps that are one number.
+        ValueError: no steps, numbers that are not whole, labels that are not N classes of the
+            readout, images that do not fit (they are
             checked before anything runs), or too few steps for a network in the delayed order.
 
     Source: the delayed readout over (t0, T] of local threshold balancing (CVPR 2025), as restated
     in the literature. Oracle: tests/convert/test_curve.py.
     """
+    require_network(network)
+    require_kind(encoder, "encoder", Direct, SignedRate)
+    if not isinstance(steps, Iterable):
+        raise TypeError(f"steps must be several numbers of steps, as ({steps},), got {steps!r}")
+    steps = tuple(steps)
+    if not steps:
+        raise ValueError("steps must be positive numbers, got ()")
+    for t in steps:
+        require_whole(t, "steps")
     wanted = sorted({int(t) for t in steps})
-    if not wanted or wanted[0] < 1:
-        raise ValueError(f"steps must be positive numbers, got {tuple(steps)}")
+    require_whole(batch_size, "batch_size")
     if delay < 0 or window < 1:
         raise ValueError(f"delay must be 0 or more and window 1 or more, got {delay}, {window}")
     require_images(images, like=weight_of(network), shape=None)
@@ -88,7 +100,12 @@ def curve(
     if labels.shape != (len(images),) or labels.is_floating_point():
         found = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise ValueError(f"{len(images)} images need as many whole numbers as labels, got {found}")
-    require_fit(network, images)
+    classes = require_fit(network, images)[-1]
+    if bool(((labels < 0) | (labels >= classes)).any()):
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise ValueError(
+            f"the readout has {classes} classes, so labels must be 0 to {classes - 1}, got {found}"
+        )
     network.require_steps(wanted[0])
     starts = [max(0, min(delay, t - window)) for t in wanted]
     read = sorted({*wanted, *starts} - {0})

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from bayesnn_spike.convert.check import require_images
+from bayesnn_spike.convert.check import require_conversion, require_images
 from bayesnn_spike.convert.convert import Conversion
 from bayesnn_spike.convert.forward import activations, per_channel
 from bayesnn_spike.convert.plan import INPUT, Rectify
@@ -27,11 +27,13 @@ def estimate_delay(conversion: Conversion, images: Tensor) -> int:
         Steps, rounded up.
 
     Raises:
+        TypeError: no conversion, but for instance its network.
         ValueError: images that do not fit, or a layer that they never make active.
 
     Source: local threshold balancing (CVPR 2025), t0 ~ sum_l (theta - u_0) / max E[relu(z)], as
     restated in the literature. Oracle: tests/convert/test_delay.py.
     """
+    require_conversion(conversion)
     plan = conversion.plan
     require_images(images, like=plan.number(1.0), shape=plan.shape)
     values = activations(plan, images)

@@ -40,7 +40,7 @@ class EarlyExit:
 
 
 @torch.no_grad()
-def early_exit(found: Curve, labels: Tensor, limits: Sequence[float]) -> EarlyExit:
+def early_exit(found: Curve, labels: Tensor | Sequence[int], limits: Sequence[float]) -> EarlyExit:
     """Stop every image at the first T of a curve at which its margin is above a limit.
 
     The margin is the largest summed readout minus the second largest. An image that never passes
@@ -58,6 +58,7 @@ def early_exit(found: Curve, labels: Tensor, limits: Sequence[float]) -> EarlyEx
     Oracle: tests/convert/test_exits.py.
     """
     count, classes = found.readouts.shape[1:]
+    labels = torch.as_tensor(labels)
     if labels.shape != (count,):
         raise ValueError(f"the curve has {count} images, got labels of {tuple(labels.shape)}")
     if classes < 2:

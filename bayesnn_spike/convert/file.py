@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bayesnn_spike.convert.check import require_conversion
 from bayesnn_spike.convert.convert import Conversion
 from bayesnn_spike.convert.describe import assemble, describe, pool, pool_of
 from bayesnn_spike.convert.keep import FORM, keep_form
@@ -37,10 +38,12 @@ def save_conversion(path: str | Path, conversion: Conversion) -> None:
         conversion: of any kind; networks made from it go in by `dataclasses.replace`.
 
     Raises:
+        TypeError: no conversion, but for instance its network.
         ValueError: the network has a layer that no conversion makes; it is named.
 
     Oracle: tests/convert/test_file.py.
     """
+    require_conversion(conversion)
     description = describe(conversion.network)
     assemble(description)  # what cannot be read again is not written
     state = {k: v for k, v in conversion.network.state_dict().items() if k != FORM}
@@ -80,9 +83,24 @@ def load_conversion(path: str | Path) -> Conversion:
     """
     header = read_header(path)
     if header.get("kind") != KIND:
-        raise IoError(path, f"holds no conversion but {header.get('kind', 'something else')!r}")
-    if header["version"] != VERSION:
-        raise IoError(path, f"has version {header['version']}, this package reads {VERSION}")
+        held = f": holds no conversion but {header['kind']!r}" if "kind" in header else ""
+        raise IoError(path, f"was not written by save_conversion{held}")
+    if header.get("version") != VERSION:
+        raise IoError(path, f"has version {header.get('version')}, this package reads {VERSION}")
+    try:
+        return _read(path, header)
+    except IoError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise IoError(
+            path,
+            f"has a header that save_conversion does not write ({what}): write it again",
+        ) from error
+
+
+def _read(path: str | Path, header: dict[str, Any]) -> Conversion:
+    """Put a conversion together from a file and its header."""
     like = {
         group: {
             key: torch.empty(shape, dtype=getattr(torch, dtype), device="meta")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from bayesnn_spike.convert.check import require_network
 from bayesnn_spike.neurons import ThresholdNeuron
 from bayesnn_spike.nn import Add, Conv2d, Dropout, Flatten, Fold, Graph, Linear
 
@@ -25,11 +26,13 @@ def fold_thresholds(network: Graph) -> Graph:
         network: a converted network.
 
     Raises:
+        TypeError: no converted network but for instance a Conversion.
         ValueError: a neuron's current has nothing to divide before it, or also goes elsewhere; or
             a threshold a channel would have to pass a layer that mixes channels.
 
     Source: W in / V >= 1 where W in >= V. Oracle: tests/convert/test_folded.py.
     """
+    require_network(network)
     made = copy.deepcopy(network)
     reads = made.reads()
     for name, inputs in reads.items():
@@ -50,11 +53,13 @@ def sum_pools(network: Graph) -> Graph:
         network: a converted network.
 
     Raises:
+        TypeError: no converted network but for instance a Conversion.
         ValueError: a pool that is not a plain `AvgPool2d` (adaptive pools depend on the map), or
             has no layer of weights behind it.
 
     Source: W mean_k(s) = (W / k^2) sum_k(s). Oracle: tests/convert/test_folded.py.
     """
+    require_network(network)
     made = copy.deepcopy(network)
     reads = made.reads()
     for name in reads:

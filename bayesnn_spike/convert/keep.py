@@ -29,7 +29,8 @@ def keep_form(network: Graph) -> Graph:
     """Give a network the key `form` in its state_dict, and return it.
 
     Loading a state_dict then raises torch's RuntimeError with a sentence for every layer that
-    computes something else than the one in the file, and for numbers of another precision.
+    computes something else than the one in the file, and for numbers of another precision. The
+    network is then as it was.
 
     Args:
         network: as `convert` builds it; copies of it have the key as well.
@@ -68,15 +69,28 @@ def _load(
         saved = json.loads(bytes(form.cpu().tolist()))
     except ValueError as error:
         errors.append(f"{prefix}{FORM} is damaged: {error}.")
+        _leave(network, state, prefix)
         return
     wrong = _differences(saved, describe(network))
     if not local_metadata.get("assign_to_params_buffers", False):
         wrong += _precision(network, state, prefix)
     if wrong:
         errors += wrong
+        _leave(network, state, prefix)
         return
     for node in saved["nodes"]:
         _take(network, node)
+
+
+def _leave(network: Graph, state: dict[str, Tensor], prefix: str) -> None:
+    """Put the network's own numbers in the place of those to be loaded: nothing changes.
+
+    torch copies what it finds before it raises, and names all that it does not find.
+    """
+    for key in [key for key in state if key.startswith(prefix)]:
+        del state[key]
+    own = network.state_dict(keep_vars=True)
+    state.update({prefix + key: value for key, value in own.items() if key != FORM})
 
 
 def _differences(saved: dict[str, Any], here: dict[str, Any]) -> list[str]:

@@ -3,9 +3,21 @@
 from dataclasses import dataclass
 from typing import final
 
-from bayesnn_spike.checks import require_interval, require_positive
+from bayesnn_spike.checks import (
+    require_interval,
+    require_kind,
+    require_positive,
+    require_whole,
+)
 from bayesnn_spike.neurons import Above, AtOrAbove
-from bayesnn_spike.ops.fire.spike_time import Immediate, LinearRatio, Order, RatioSurrogate
+from bayesnn_spike.ops.fire.spike_time import (
+    Delayed,
+    Immediate,
+    LinearRatio,
+    Order,
+    RatioSurrogate,
+    SpikeTime,
+)
 
 
 @final
@@ -21,10 +33,14 @@ class NeuronOptions:
             v_init = 1/2 gives at once, spread over them. It is part of the biases from the
             conversion on; thresholds are found without it. None is no current.
         leak: factor of the membrane a step, in (0, 1]. Thresholds are always found without leak.
-        surrogate: for training after the conversion.
+        surrogate: LinearRatio() or SpikeTime(), for training after the conversion.
         comparison: Above() or AtOrAbove(); None is the neuron's choice for the order.
         learn_threshold: thresholds are parameters.
         learn_leak: leaks are parameters.
+
+    Raises:
+        TypeError: an order, a surrogate or a comparison that is none of the values named above.
+        ValueError: a number out of its range, or `shift_steps` that is not whole.
 
     Source: Rathi et al., ICLR 2020; v_init = 1/2 as in Bu et al., AAAI 2022; V / (2 T) as in Deng
     and Gu, ICLR 2021, as restated in the literature.
@@ -41,8 +57,12 @@ class NeuronOptions:
     learn_leak: bool = False
 
     def __post_init__(self) -> None:
+        require_kind(self.order, "NeuronOptions.order", Immediate, Delayed)
+        require_kind(self.surrogate, "NeuronOptions.surrogate", LinearRatio, SpikeTime)
+        if self.comparison is not None:
+            require_kind(self.comparison, "NeuronOptions.comparison", Above, AtOrAbove)
         require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
         if self.shift_steps is not None:
-            require_positive(self.shift_steps, "NeuronOptions.shift_steps")
+            require_whole(self.shift_steps, "NeuronOptions.shift_steps")
         require_interval(self.leak, "NeuronOptions.leak", 0.0, 1.0)
         require_positive(self.leak, "NeuronOptions.leak")

@@ -12,7 +12,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.checks import require_positive, require_whole
 from bayesnn_spike.convert.check import require_images, weight_of
 from bayesnn_spike.nn.evaluating import evaluating
 
@@ -26,8 +26,8 @@ class QcfsReLU(nn.Module):
         bound: first value of the largest activation, positive; a parameter of one number.
 
     Raises:
-        ValueError: a count or a bound that is not positive; (at call) a bound that training has
-            made so.
+        ValueError: a count that is not a whole number above 0, or a bound that is not positive;
+            (at call) a bound that training has made so.
 
     Source: Bu et al., ICLR 2022 (clip-floor-shift), formula as restated in the literature.
     Oracle: tests/convert/test_qcfs.py.
@@ -35,7 +35,7 @@ class QcfsReLU(nn.Module):
 
     def __init__(self, levels: int, bound: float) -> None:
         super().__init__()
-        require_positive(levels, "QcfsReLU.levels")
+        require_whole(levels, "QcfsReLU.levels")
         require_positive(bound, "QcfsReLU.bound")
         self.levels = int(levels)
         self.bound = nn.Parameter(torch.tensor(float(bound)))
@@ -67,11 +67,13 @@ def with_qcfs(
         percentile: of a layer's activations, in (0, 100]: its first bound.
 
     Raises:
-        ValueError: images that do not fit, no `nn.ReLU` module, one that the images never reach or
-            never make active, or a percentile outside (0, 100].
+        ValueError: levels that are no whole number above 0, images that do not fit, no `nn.ReLU`
+            module, one that the images never reach or never make active, or a percentile outside
+            (0, 100].
 
     Oracle: tests/convert/test_qcfs.py.
     """
+    require_whole(levels, "levels")
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must lie in (0, 100], got {percentile!r}")
     require_images(images, like=weight_of(ann), shape=None)

@@ -5,7 +5,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.checks import require_interval
+from bayesnn_spike.checks import require_interval, require_kind
 from bayesnn_spike.ops.fire import clocked_fire
 from bayesnn_spike.ops.fire.spike_time import (
     ClockState,
@@ -14,6 +14,7 @@ from bayesnn_spike.ops.fire.spike_time import (
     LinearRatio,
     Order,
     RatioSurrogate,
+    SpikeTime,
 )
 from bayesnn_spike.ops.fire.surrogate import Above, AtOrAbove, Comparison
 
@@ -40,6 +41,7 @@ class ThresholdNeuron(nn.Module):
         learn_leak: make leak a parameter.
 
     Raises:
+        TypeError: an order, a surrogate or a comparison that is none of the values named above.
         ValueError: a threshold that is not positive and finite, has more axes than the features, or
             a leak outside [0, 1].
 
@@ -60,6 +62,10 @@ class ThresholdNeuron(nn.Module):
         learn_leak: bool = False,
     ) -> None:
         super().__init__()
+        require_kind(order, "order", Immediate, Delayed)
+        require_kind(surrogate, "surrogate", LinearRatio, SpikeTime)
+        if comparison is not None:
+            require_kind(comparison, "comparison", Above, AtOrAbove)
         require_interval(leak, "leak", 0.0, 1.0)
         given = v_threshold if isinstance(v_threshold, Tensor) else torch.tensor(float(v_threshold))
         threshold = given.detach().clone()

@@ -85,3 +85,19 @@ def test_options_are_checked() -> None:
         NeuronOptions(leak=-0.1)
     with pytest.raises(ValueError, match="leak"):
         NeuronOptions(leak=0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": "delayed"}, r"order must be Immediate\(\) or Delayed\(\), got 'delayed'"),
+        ({"order": Delayed}, "got the class Delayed itself"),
+        ({"surrogate": "x"}, r"surrogate must be LinearRatio\(\) or SpikeTime\(\), got 'x'"),
+        ({"comparison": "x"}, r"comparison must be Above\(\) or AtOrAbove\(\), got 'x'"),
+    ],
+)
+def test_options_of_another_kind_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        NeuronOptions(**options)
+    with pytest.raises(ValueError, match=r"shift_steps must be a whole number, got 2\.5"):
+        NeuronOptions(shift_steps=2.5)

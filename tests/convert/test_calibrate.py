@@ -88,3 +88,10 @@ def test_neurons_without_weights_before_them_are_named() -> None:
     with pytest.raises(ValueError, match=r"no layer of weights right before it, .* MatchPotential"):
         calibrate(made, x, encoder=FOUR)
     calibrate(made, x, encoder=FOUR, match=MatchPotential())
+
+
+def test_a_match_of_another_kind_is_refused() -> None:
+    made, x = one_neuron()
+    for match in (MatchBias, "bias"):
+        with pytest.raises(TypeError, match=r"match must be MatchBias\(\) or MatchPotential\(\)"):
+            calibrate(made, x, encoder=FOUR, match=match)

@@ -1,13 +1,28 @@
 """convert/check: images that do not fit, in sentences, at every door."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.convert import ConversionError, calibrate, convert, curve, with_qcfs
+from bayesnn_spike.convert import (
+    ConversionError,
+    Maximum,
+    NeuronOptions,
+    bernoulli_prior,
+    binarise,
+    calibrate,
+    convert,
+    curve,
+    estimate_delay,
+    fold_thresholds,
+    save_conversion,
+    sum_pools,
+    with_qcfs,
+)
 from bayesnn_spike.convert.check import require_fit, require_images, weight_of
 from bayesnn_spike.encoding import Direct
 from tests.convert.nets import chain, images
@@ -76,3 +91,39 @@ def test_what_fits_passes() -> None:
     require_fit(made, X)
     assert weight_of(nn.ReLU()) is None
     require_images(X, like=None, shape=None)
+
+
+def test_networks_and_conversions_are_told_apart(tmp_path: Path) -> None:
+    made = convert(chain(), X, encoder=FOUR)
+    for door in (
+        lambda: curve(made, X, LABELS, encoder=FOUR, steps=(4,)),
+        lambda: binarise(made),
+        lambda: bernoulli_prior(made),
+        lambda: fold_thresholds(made),
+        lambda: sum_pools(made),
+    ):
+        with pytest.raises(TypeError, match=r"got a Conversion: give made\.network"):
+            door()
+    for door in (
+        lambda: calibrate(made.network, X, encoder=FOUR),
+        lambda: save_conversion(tmp_path / "c.safetensors", made.network),
+        lambda: estimate_delay(made.network, X),
+    ):
+        with pytest.raises(TypeError, match="got a Graph: give the Conversion itself"):
+            door()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "text"),
+    [
+        ({"thresholds": Maximum}, TypeError, r"such as Maximum\(\), .*, got Maximum"),
+        ({"thresholds": 0.7}, TypeError, r"such as Maximum\(\), Maximum\(0\.7\), .*, got 0\.7"),
+        ({"encoder": 32}, TypeError, r"encoder must be Direct\(\.\.\.\) or SignedRate\(.*, got 32"),
+        ({"neuron": NeuronOptions}, TypeError, r"neuron must be NeuronOptions\(\), got the class"),
+        ({"report_images": 2.5}, ValueError, r"report_images must be a whole number, got 2\.5"),
+    ],
+)
+def test_options_of_convert_are_values(options: dict, kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        convert(chain(), X, **options)

@@ -285,3 +285,10 @@ def test_the_report_takes_some_images_evenly_spaced() -> None:
     assert few.report == by_hand
     with pytest.raises(ValueError, match="report_images must be positive"):
         convert(ann, x, encoder=Direct(8), report_images=0)
+
+
+def test_no_steps_have_no_logits() -> None:
+    made = convert(mlp(), images(9, 50), encoder=Direct(8))
+    for steps in (0, -1):
+        with pytest.raises(ValueError, match="steps must be positive"):
+            made.descale(torch.ones(2, 10), steps)

@@ -51,6 +51,19 @@ def test_wrong_requests_are_refused() -> None:
     for options in ({"delay": -1}, {"window": 0}):
         with pytest.raises(ValueError, match="delay must be 0 or more and window 1 or more"):
             curve(made, x, labels, encoder=Direct(1), steps=(16,), **options)
+    options = {"encoder": Direct(1), "steps": (16,)}
+    for size in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="batch_size must be"):
+            curve(made, x, labels, batch_size=size, **options)
+    for beyond in (labels + 10, labels - 1):
+        with pytest.raises(
+            ValueError, match="the readout has 10 classes, so labels must be 0 to 9"
+        ):
+            curve(made, x, beyond, **options)
+    with pytest.raises(TypeError, match=r"several numbers of steps, as \(8,\), got 8"):
+        curve(made, x, labels, encoder=Direct(1), steps=8)
+    with pytest.raises(ValueError, match=r"steps must be a whole number, got 2\.5"):
+        curve(made, x, labels, encoder=Direct(1), steps=(2.5,))
 
 
 def test_a_delayed_readout_leaves_the_first_steps_out() -> None:

@@ -73,3 +73,7 @@ def test_wrong_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="two classes at least"):
         early_exit(one, LABELS, [1.0])
     assert early_exit(BY_HAND, LABELS, []).limits == ()
+
+
+def test_labels_may_be_a_list() -> None:
+    assert early_exit(BY_HAND, [0, 0], [1.5]) == early_exit(BY_HAND, LABELS, [1.5])

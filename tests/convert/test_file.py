@@ -17,7 +17,7 @@ from bayesnn_spike.convert import (
     sum_pools,
     with_qcfs,
 )
-from bayesnn_spike.io import IoError, save_tree
+from bayesnn_spike.io import IoError, read_header, save_tree
 from tests.convert.nets import chain, mlp, residual
 from tests.convert.test_keep import CHANGES, EIGHT, OPTIONS, X, answers, made, tuned
 
@@ -88,3 +88,24 @@ def test_layers_of_ones_own_and_other_files_are_refused(tmp_path: Path) -> None:
     save_tree(tmp_path / "later", {}, {"kind": "conversion", "version": 2})
     with pytest.raises(IoError, match="has version 2"):
         load_conversion(tmp_path / "later")
+
+
+def test_headers_that_lack_something_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    for header in ({}, {"cake": 1}):
+        save_tree(path, {}, header)
+        with pytest.raises(IoError, match=r"was not written by save_conversion$"):
+            load_conversion(path)
+    save_tree(path, {}, {"kind": "conversion"})
+    with pytest.raises(IoError, match="has version None, this package reads 1"):
+        load_conversion(path)
+    save_conversion(path, made())
+    whole = read_header(path)
+    for key in set(whole) - {"kind", "version"}:
+        like = {"network": {}, "plan": {}, "scales": {}}
+        save_tree(path, like, {**whole, "tensors": like} | {key: None})
+        with pytest.raises(IoError, match=r"save_conversion does not write \(.*write it again"):
+            load_conversion(path)
+    save_tree(path, {}, {"kind": "conversion", "version": 1})
+    with pytest.raises(IoError, match=r"\(no 'tensors'\): write it again"):
+        load_conversion(path)

@@ -152,3 +152,22 @@ def test_double_precision_and_assignment() -> None:
     fresh.load_state_dict(kept.state_dict(), assign=True)
     assert fresh.conv1.weight.dtype == torch.float64
     assert torch.equal(answers(fresh), answers(kept))
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_refused_state_changes_nothing(assign: bool, nested: bool) -> None:
+    network = made().network
+    outer = nn.ModuleDict({"net": network}) if nested else network
+    before = answers(network)
+    others = (
+        tuned(made(NeuronOptions(order=Delayed())).network).state_dict(),
+        tuned(made(net=residual).network).state_dict(),
+        tuned(made().network).state_dict() | {"form": torch.zeros(3, dtype=torch.uint8)},
+    )
+    for state in others:
+        given = {f"net.{key}": value for key, value in state.items()} if nested else state
+        with pytest.raises(RuntimeError) as error:
+            outer.load_state_dict(given, assign=assign)
+        assert "key(s)" not in str(error.value)
+        assert torch.equal(answers(network), before)

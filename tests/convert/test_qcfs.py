@@ -108,6 +108,9 @@ def test_what_has_no_bound_is_refused() -> None:
         with_qcfs(dead, 4, x, percentile=0)
     with pytest.raises(ValueError, match="levels"):
         QcfsReLU(0, 1.0)
+    for levels in (2.5, x):
+        with pytest.raises(ValueError, match="levels must be a whole number, got "):
+            with_qcfs(dead, levels, x)
     with pytest.raises(ValueError, match="bound"):
         QcfsReLU(4, 0.0)
     act = QcfsReLU(4, 1.0)

@@ -239,3 +239,17 @@ def test_it_says_what_it_is() -> None:
 def test_what_means_nothing_is_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ThresholdNeuron(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": "delayed"}, r"order must be Immediate\(\) or Delayed\(\), got 'delayed'"),
+        ({"order": Delayed}, "got the class Delayed itself"),
+        ({"surrogate": "x"}, r"surrogate must be LinearRatio\(\) or SpikeTime\(\), got 'x'"),
+        ({"comparison": "x"}, r"comparison must be Above\(\) or AtOrAbove\(\), got 'x'"),
+    ],
+)
+def test_values_of_another_kind_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        ThresholdNeuron(**options)
