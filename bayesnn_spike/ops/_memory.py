@@ -21,7 +21,7 @@ _PAGE = 2 << 20
 
 def empty(*shape: int) -> Tensor:
     """As `torch.empty`, float32 on the CPU."""
-    found = torch.empty(shape, dtype=torch.float32, device="cpu")
+    found = torch.empty(shape, dtype=torch.float32)
     size = found.numel() * found.element_size()
     if size >= LEAST:
         _advise(found.data_ptr(), size)

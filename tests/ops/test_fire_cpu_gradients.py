@@ -140,7 +140,9 @@ def test_without_a_gradient_nothing_is_saved_nor_made(monkeypatch: pytest.Monkey
         assert saved(current.clone().requires_grad_()) == []
     assert len(saved(current, state=state.clone().requires_grad_())) == 1
     made, empty = [], torch.empty
-    monkeypatch.setattr(torch, "empty", lambda shape: made.append(tuple(shape)) or empty(shape))
+    monkeypatch.setattr(
+        torch, "empty", lambda shape, **how: made.append(tuple(shape)) or empty(shape, **how)
+    )
     with only("cpu"):
         run(current, state)
     assert sorted(made) == [(0, 0, 0), (3, 25, 40)]  # nothing kept, and the spikes

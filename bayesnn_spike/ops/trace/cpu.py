@@ -71,7 +71,7 @@ def _run(x: Tensor, edge: Tensor, decay: float, reverse: bool) -> tuple[Tensor, 
     # The carried value is decay times y: in reverse time the last step gets its cotangent whole.
     carried = edge.clone(memory_format=torch.contiguous_format)
     carried = carried.detach() if reverse else carried.detach().mul_(decay)
-    y = torch.empty_like(x, memory_format=torch.contiguous_format)
+    y = torch.empty(x.shape, dtype=torch.float32)
     run = partial(_filter, x.detach().numpy(), carried.numpy(), _F32(decay), reverse, y.numpy())
     _lanes.for_blocks(run, x.shape)
     return y, carried if reverse else y[:, -1].clone()
