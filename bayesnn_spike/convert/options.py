@@ -3,21 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-from bayesnn_spike.checks import (
-    require_interval,
-    require_kind,
-    require_positive,
-    require_whole,
-)
+from bayesnn_spike.checks import require_interval, require_positive, require_whole
 from bayesnn_spike.neurons import Above, AtOrAbove
-from bayesnn_spike.ops.fire.spike_time import (
-    Delayed,
-    Immediate,
-    LinearRatio,
-    Order,
-    RatioSurrogate,
-    SpikeTime,
-)
+from bayesnn_spike.neurons.threshold_neuron import require_firing
+from bayesnn_spike.ops.fire.spike_time import Immediate, LinearRatio, Order, RatioSurrogate
 
 
 @final
@@ -57,10 +46,7 @@ class NeuronOptions:
     learn_leak: bool = False
 
     def __post_init__(self) -> None:
-        require_kind(self.order, "NeuronOptions.order", Immediate, Delayed)
-        require_kind(self.surrogate, "NeuronOptions.surrogate", LinearRatio, SpikeTime)
-        if self.comparison is not None:
-            require_kind(self.comparison, "NeuronOptions.comparison", Above, AtOrAbove)
+        require_firing(self.order, self.surrogate, self.comparison, prefix="NeuronOptions.")
         require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
         if self.shift_steps is not None:
             require_whole(self.shift_steps, "NeuronOptions.shift_steps")

@@ -110,10 +110,7 @@ class Adam:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        as_schedule(self.lr)
-        require_decay(self.beta1, "Adam.beta1")
-        require_decay(self.beta2, "Adam.beta2")
-        require_positive(self.eps, "Adam.eps")
+        _require_adam(self)
 
     def init(self, params: Weights) -> AdamState:
         zeros = {n: torch.zeros_like(p) for n, p in params.items()}
@@ -178,10 +175,7 @@ class AmsGrad:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        as_schedule(self.lr)
-        require_decay(self.beta1, "AmsGrad.beta1")
-        require_decay(self.beta2, "AmsGrad.beta2")
-        require_positive(self.eps, "AmsGrad.eps")
+        _require_adam(self)
 
     def init(self, params: Weights) -> AmsGradState:
         zeros = ({n: torch.zeros_like(p) for n, p in params.items()} for _ in range(3))
@@ -252,6 +246,14 @@ def clip_norm(grads: Weights, largest: float) -> Weights:
     # As in torch: a little less than `largest`, and no division by zero.
     factor = (largest / (norm + 1e-6)).clamp(max=1.0)
     return {n: g * factor.view(-1, *[1] * (g.ndim - 1)) for n, g in grads.items()}
+
+
+def _require_adam(optimizer: Adam | AmsGrad) -> None:
+    name = type(optimizer).__name__
+    as_schedule(optimizer.lr)
+    require_decay(optimizer.beta1, f"{name}.beta1")
+    require_decay(optimizer.beta2, f"{name}.beta2")
+    require_positive(optimizer.eps, f"{name}.eps")
 
 
 def _zero() -> Tensor:

@@ -19,6 +19,21 @@ from bayesnn_spike.ops.fire.spike_time import (
 from bayesnn_spike.ops.fire.surrogate import Above, AtOrAbove, Comparison
 
 
+def require_firing(
+    order: Order, surrogate: RatioSurrogate, comparison: Comparison | None, *, prefix: str = ""
+) -> None:
+    """Raise TypeError unless these are values that `ThresholdNeuron` takes.
+
+    Args:
+        order, surrogate, comparison: as of the neuron.
+        prefix: of their names in messages, such as "NeuronOptions.".
+    """
+    require_kind(order, f"{prefix}order", Immediate, Delayed)
+    require_kind(surrogate, f"{prefix}surrogate", LinearRatio, SpikeTime)
+    if comparison is not None:
+        require_kind(comparison, f"{prefix}comparison", Above, AtOrAbove)
+
+
 @final
 class ThresholdNeuron(nn.Module):
     """Integrate-and-fire with soft reset, as conversion from ReLU networks needs it.
@@ -62,10 +77,7 @@ class ThresholdNeuron(nn.Module):
         learn_leak: bool = False,
     ) -> None:
         super().__init__()
-        require_kind(order, "order", Immediate, Delayed)
-        require_kind(surrogate, "surrogate", LinearRatio, SpikeTime)
-        if comparison is not None:
-            require_kind(comparison, "comparison", Above, AtOrAbove)
+        require_firing(order, surrogate, comparison)
         require_interval(leak, "leak", 0.0, 1.0)
         given = v_threshold if isinstance(v_threshold, Tensor) else torch.tensor(float(v_threshold))
         threshold = given.detach().clone()

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bayesnn_spike.report.figures.style import (
     CYCLE,
@@ -34,6 +34,7 @@ TITLES = {
     "fashion-mnist": "Fashion-MNIST",
     "cifar10-jpeg": "CIFAR-10 as lossy JPEG",
 }
+LEAST = 1e-6
 METRICS = (("accuracy", "error in %"), ("nll", "NLL in nats"), ("ece", "ECE"))
 
 
@@ -41,12 +42,13 @@ METRICS = (("accuracy", "error in %"), ("nll", "NLL in nats"), ("ece", "ECE"))
 def page(rows: Sequence[dict[str, Any]]) -> Figure:
     """Draw a column a data set and a row a score; bars are standard deviations over seeds."""
     sets = [name for name in TITLES if any(r["data"] == name for r in rows)]
+    shown = [rule for rule in RULES if any(r["rule"] == rule for r in rows)]
     figure = new_figure(4.4 * len(sets) + 0.4, 8.4)
     axes = figure.subplots(len(METRICS), len(sets), squeeze=False, sharex=True)
     for column, data in enumerate(sets):
         own = [r for r in rows if r["data"] == data]
         for line, (metric, label) in enumerate(METRICS):
-            _panel(axes[line][column], own, metric)
+            _panel(axes[line][column], own, metric, shown)
             if column == 0:
                 axes[line][column].set_ylabel(label)
         axes[0][column].set_title(TITLES[data])
@@ -58,12 +60,16 @@ def page(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str) -> None:
-    for place, (rule, label) in enumerate(RULES.items()):
+def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str, shown: Sequence[str]) -> None:
+    seen: list[float] = []
+    for place, rule in enumerate(shown):
         own = sorted((r for r in rows if r["rule"] == rule), key=lambda r: r["steps"])
+        # A log axis has no place for a score of 0: the ECE of equal probabilities.
+        own = [r for r in own if r["metrics"][metric]["mean"] > LEAST]
         if not own:
             continue
         means = [_shown(metric, r["metrics"][metric]["mean"]) for r in own]
+        seen += means
         scale = 100 if metric == "accuracy" else 1
         spreads = [scale * (r["metrics"][metric]["std"] or 0) for r in own]
         ax.errorbar(
@@ -75,17 +81,20 @@ def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str) -> None:
             markersize=4,
             linewidth=1.2,
             linestyle="--" if place >= len(CYCLE) else "-",
-            label=label,
+            label=RULES[rule],
         )
     ann = [r for r in rows if r["rule"] == "ann"]
     if ann:
         value = _shown(metric, ann[0]["metrics"][metric]["mean"])
+        seen.append(value)
         ax.axhline(value, color=GREY, linewidth=1, linestyle=":", label="ANN")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
+    # Bars of a deviation above the mean would reach to 0: the lines say how far the axis goes.
+    ax.set_ylim(0.7 * min(seen), 1.4 * max(seen))
     grid_lines(ax)
 
 
