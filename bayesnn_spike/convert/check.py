@@ -114,7 +114,7 @@ def require_fit(network: Graph, images: Tensor) -> tuple[int, ...]:
                 f"{type(layer).__name__}, cannot take {given} ({first_line(error)}); give images "
                 "of the shape that was converted"
             ) from error
-    return tuple(values[network._output].shape[2:])
+    return tuple(values[network.returns()].shape[2:])
 
 
 def first_line(error: Exception) -> str:

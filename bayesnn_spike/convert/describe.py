@@ -50,7 +50,7 @@ def describe(network: Graph) -> dict[str, Any]:
         options = _LAYERS[kind][1](layer) if known else {}
         kind = kind if known else f"{type(layer).__module__}.{kind}"
         nodes.append({"name": name, "inputs": list(inputs), "kind": kind, **options})
-    return {"output": network._output, "feature_dims": network._feature_dims, "nodes": nodes}
+    return {"output": network.returns(), "feature_dims": network.feature_dims, "nodes": nodes}
 
 
 def assemble(description: Mapping[str, Any]) -> Graph:

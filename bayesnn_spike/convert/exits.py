@@ -52,6 +52,7 @@ def early_exit(found: Curve, labels: Tensor | Sequence[int], limits: Sequence[fl
         limits: of the margin, in the unit of the readout: infinity runs all images to the end.
 
     Raises:
+        TypeError: limits that are no sequence, such as a single number.
         ValueError: labels of another number of images, one class only, or a limit that is NaN.
 
     Source: early exit by the gap of the two largest outputs, as in cutoff methods.
@@ -63,6 +64,9 @@ def early_exit(found: Curve, labels: Tensor | Sequence[int], limits: Sequence[fl
         raise ValueError(f"the curve has {count} images, got labels of {tuple(labels.shape)}")
     if classes < 2:
         raise ValueError("a margin needs two classes at least, the readout has one number")
+    if not isinstance(limits, Sequence) or isinstance(limits, str):
+        kind = type(limits).__name__
+        raise TypeError(f"limits must be a sequence such as (0.5, 1.0), got a {kind}")
     if any(limit != limit for limit in limits):
         raise ValueError(f"limits must be numbers, got {tuple(limits)}")
     two = found.readouts.topk(2, -1).values

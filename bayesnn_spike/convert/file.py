@@ -34,7 +34,7 @@ def save_conversion(path: str | Path, conversion: Conversion) -> None:
     The network is written as it is: calibrated, trained, folded or binarised, in any precision.
 
     Args:
-        path: the file, by custom *.safetensors.
+        path: the file, by custom *.safetensors; folders that are missing are made.
         conversion: of any kind; networks made from it go in by `dataclasses.replace`.
 
     Raises:

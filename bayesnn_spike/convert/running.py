@@ -46,11 +46,9 @@ def run(
 def _run_module(
     network: Graph, images: Tensor, encoder: Direct | SignedRate, steps: int, first_example: int
 ) -> Iterator[Tensor]:
-    state, done = None, 0
-    # The delayed order refuses a first chunk that nothing of would be heard.
-    least = network.delays()[1] + 1
+    state, done = network.at_rest(steps), 0
     while done < steps:
-        count = min(STEPS if done else max(STEPS, least), steps - done)
+        count = min(STEPS, steps - done)
         x = encoder.encode(images, steps=count, first_step=done, first_example=first_example)
         with torch.no_grad(), evaluating(network):
             readout, state = network(x, state)

@@ -71,6 +71,15 @@ class Graph(nn.Module):
         """Return what every node reads, by the node's name, in the order in which they run."""
         return dict(self._inputs)
 
+    def returns(self) -> str:
+        """Return the name of the node whose value the network returns."""
+        return self._output
+
+    @property
+    def feature_dims(self) -> int:
+        """Trailing feature axes of the input."""
+        return self._feature_dims
+
     def delays(self) -> tuple[int, int]:
         """Return the steps after which the output first and last hears of the input's first step.
 

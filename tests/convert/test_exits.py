@@ -69,6 +69,8 @@ def test_wrong_requests_are_refused() -> None:
         early_exit(BY_HAND, torch.zeros(3), [1.0])
     with pytest.raises(ValueError, match="limits must be numbers"):
         early_exit(BY_HAND, LABELS, [math.nan])
+    with pytest.raises(TypeError, match=r"limits must be a sequence such as .*, got a float"):
+        early_exit(BY_HAND, LABELS, 0.5)
     one = Curve((2,), (1.0,), torch.zeros(1, 2, 1), (0,))
     with pytest.raises(ValueError, match="two classes at least"):
         early_exit(one, LABELS, [1.0])

@@ -45,6 +45,14 @@ def test_branches_join_in_the_order_of_the_inputs() -> None:
     assert state == (torch.tensor(3.0), torch.tensor(6.0), None)
 
 
+def test_what_it_reads_and_returns_is_told() -> None:
+    net = diamond()
+    assert net.reads() == {"a": ("input",), "b": ("a",), "c": ("b", "input")}
+    assert (net.returns(), net.feature_dims) == ("c", 1)
+    early = Graph({"a": Node(Adder(), ("input",))} | {"b": Node(Adder(), ("a",))}, output="a")
+    assert early.returns() == "a"
+
+
 def test_a_chain_is_a_sequential() -> None:
     layers = {"w": Linear(3, 4), "n": ThresholdNeuron(0.3), "v": Linear(4, 2)}
     for layer in (layers["w"], layers["v"]):
