@@ -1,7 +1,11 @@
 """What the study set out to show, line by line, with what came out."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
 
 Rows = dict[tuple[str, str, int], dict[str, Any]]
 
@@ -13,6 +17,7 @@ class Claim(NamedTuple):
         text: what is claimed.
         limit: in points of accuracy (or a ratio).
         value: mean over seeds.
+        interval: of the mean, 95 %, Student's t over seeds; none for one seed.
         holds: whether the mean is on the right side of the limit.
         seeds: how many of the seeds are.
         of: number of seeds.
@@ -21,6 +26,7 @@ class Claim(NamedTuple):
     text: str
     limit: float
     value: float
+    interval: tuple[float, float] | None
     holds: bool
     seeds: int
     of: int
@@ -61,12 +67,16 @@ def _paired(one: dict[str, Any], other: dict[str, Any]) -> list[float]:
 
 
 def _claim(text: str, limit: float, values: Sequence[float], *, least: bool) -> Claim:
-    mean = sum(values) / len(values)
+    mean, count = sum(values) / len(values), len(values)
+    interval = None
+    if count > 1:
+        half = float(stats.t.ppf(0.975, count - 1)) * np.std(values, ddof=1) / math.sqrt(count)
+        interval = (float(mean - half), float(mean + half))
 
     def right(value: float) -> bool:
         return value >= limit if least else value <= limit
 
-    return Claim(text, limit, mean, right(mean), sum(map(right, values)), len(values))
+    return Claim(text, limit, mean, interval, right(mean), sum(map(right, values)), count)
 
 
 def _level(by: Rows, key: tuple[str, str, int], limit: float) -> Claim | None:
@@ -98,12 +108,21 @@ def _fewer_steps(by: Rows, data: str, steps: int) -> Claim | None:
     tried = {t: r for (d, rule, t), r in by.items() if (d, rule) == (data, "conversion")}
     if hybrid is None or not tried:
         return None
-    goal = hybrid["metrics"]["accuracy"]["mean"]
-    enough = [t for t, r in tried.items() if r["metrics"]["accuracy"]["mean"] >= goal]
     # If none is as accurate, the conversion needs more than the longest.
-    ratio = min(enough, default=max(tried)) / steps
+    ratios = [
+        min((t for t, r in tried.items() if _of(r, seed) >= _of(hybrid, seed)), default=max(tried))
+        / steps
+        for seed in hybrid["which_seeds"]
+        if all(seed in r["which_seeds"] for r in tried.values())
+    ]
+    if not ratios:
+        return None
     text = f"{data}, hybrid T={steps}: the conversion needs at least 10 times the steps"
-    return _claim(text, 10.0, [ratio], least=True)
+    return _claim(text, 10.0, ratios, least=True)
+
+
+def _of(row: dict[str, Any], seed: int) -> float:
+    return row["accuracies"][row["which_seeds"].index(seed)]
 
 
 def _named(key: tuple[str, str, int]) -> str:
@@ -113,9 +132,9 @@ def _named(key: tuple[str, str, int]) -> str:
 
 def markdown(found: Sequence[Claim]) -> str:
     """The lines as a table."""
-    lines = ["| asked | measured | holds | seeds |", "| --- | ---: | --- | ---: |"]
-    lines += [
-        f"| {c.text} | {c.value:.2f} | {'yes' if c.holds else 'NO'} | {c.seeds} of {c.of} |"
-        for c in found
-    ]
+    lines = ["| asked | measured | 95 % | holds | seeds |", "| --- | ---: | ---: | --- | ---: |"]
+    for c in found:
+        around = "" if c.interval is None else "{:.2f} to {:.2f}".format(*c.interval)
+        cells = [c.text, f"{c.value:.2f}", around, "yes" if c.holds else "NO"]
+        lines.append(f"| {' | '.join(cells)} | {c.seeds} of {c.of} |")
     return "\n".join(lines) + "\n"

@@ -142,6 +142,8 @@ def test_claims_compare_seed_by_seed() -> None:
     assert len(by) == 5
     gap = by["fashion-mnist, hybrid T=8: at most 0.7 points below the ANN"]
     assert gap.value == pytest.approx(0.65)
+    # 0.5 and 0.8: a half width of 0.15 times Student's 12.706
+    assert gap.interval == pytest.approx((0.65 - 1.9059, 0.65 + 1.9059), abs=1e-3)
     assert (gap.holds, gap.seeds, gap.of) == (True, 1, 2)
     steps = by["fashion-mnist, hybrid T=8: the conversion needs at least 10 times the steps"]
     assert (steps.value, steps.holds) == (16.0, True)
@@ -151,6 +153,7 @@ def test_claims_compare_seed_by_seed() -> None:
     assert "| NO |" not in claims.markdown(found)
     worse = claims.claims([row("ann", 0, [0.91]), row("qcfs", 8, [0.9])])
     assert [c.holds for c in worse] == [False, False]
+    assert [c.interval for c in worse] == [None, None]
     assert claims.markdown(worse).count("| NO |") == 2
 
 
