@@ -32,7 +32,7 @@ from bayesnn_spike.events.datasets import (
 from bayesnn_spike.export.values import make
 from bayesnn_spike.learn import RateCrossEntropy, SummedCrossEntropy
 from bayesnn_spike.models import resnet, vgg
-from bayesnn_spike.neurons import Delayed, Immediate
+from bayesnn_spike.neurons import Delayed, Immediate, ThresholdNeuron
 from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.conversion_config import (
     FOLDER,
@@ -186,16 +186,23 @@ def make_conversion(
 
 
 def make_neuron(recipe: RecipeConfig) -> NeuronOptions:
-    """Return the options of a recipe's neurons."""
+    """Return the options of a recipe's neurons as they are converted: without leak."""
     config, hybrid = recipe.conversion, recipe.hybrid
     return NeuronOptions(
         order=Delayed() if config.order == "delayed" else Immediate(),
         v_init=config.v_init,
-        leak=hybrid.leak,
         surrogate=make(RATIO_SURROGATES, hybrid.surrogate, what="surrogate"),
         learn_threshold=hybrid.learn_threshold,
         learn_leak=hybrid.learn_leak,
     )
+
+
+@torch.no_grad()
+def set_leaks(recipe: RecipeConfig, network: nn.Module) -> None:
+    """Give a converted network's neurons the leak of the training through time, in place."""
+    for module in network.modules():
+        if isinstance(module, ThresholdNeuron):
+            module.leak.fill_(recipe.hybrid.leak)
 
 
 def make_encoder(recipe: RecipeConfig, steps: int, *, stream: Stream) -> Direct | SignedRate:

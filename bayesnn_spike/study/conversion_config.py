@@ -177,7 +177,14 @@ class ConversionConfig(Strict):
 
 
 class ReportedConfig(Strict):
-    """Published accuracies in per cent, to compare with; nothing is computed from them."""
+    """Published accuracies in per cent, to compare with; nothing is computed from them.
+
+    Attributes:
+        ann: of the ANN.
+        converted: of the converted network after `hybrid.steps`, as it is scored here; published
+            tables also have it after thousands of steps.
+        hybrid: of the trained spiking network after as many.
+    """
 
     ann: PositiveFloat | None = None
     converted: PositiveFloat | None = None

@@ -22,7 +22,12 @@ from bayesnn_spike.learn.checkpoint import Checkpoint
 from bayesnn_spike.learn.fit import EpochEvent, StepEvent, fit
 from bayesnn_spike.posterior import AbstractPosterior
 from bayesnn_spike.study.conversion_ann import ann_learner
-from bayesnn_spike.study.conversion_build import calibration_images, make_conversion, make_loss
+from bayesnn_spike.study.conversion_build import (
+    calibration_images,
+    make_conversion,
+    make_loss,
+    set_leaks,
+)
 from bayesnn_spike.study.conversion_check import build_ann
 from bayesnn_spike.study.conversion_data import Rows, reading
 from bayesnn_spike.study.conversion_files import anew, model_file, read_phase, write_phase
@@ -97,6 +102,7 @@ def train_hybrid(work: Work) -> None:
     recipe, config = work.recipe, work.recipe.hybrid
     made = load_made(work, "converted")
     network = made.network.to(work.device)
+    set_leaks(recipe, network)
     rule = make_rule(config, per_epoch=work.batches(config) * steps_a_batch(config))
     learning = learner(
         rule, network, make_loss(config), horizon=config.horizon, chunks=make_chunks(config)

@@ -14,9 +14,7 @@ from bayesnn_spike.rng import Stream
 from bayesnn_spike.study.conversion_config import RecipeConfig, whole
 from bayesnn_spike.study.training_config import TrainingConfig
 
-_CONVERTED = {
-    *("steps", "surrogate", "leak", "dropout", "dropout_fc", "learn_threshold", "learn_leak"),
-}
+_CONVERTED = {"steps", "surrogate", "dropout", "dropout_fc", "learn_threshold", "learn_leak"}
 """Keys of `hybrid` that the converted network and its scores depend on."""
 
 

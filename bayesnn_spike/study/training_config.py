@@ -116,7 +116,7 @@ class HybridConfig(TrainingConfig):
 
     Attributes:
         steps: time steps T.
-        leak: factor of the membrane a step; thresholds are found without leak.
+        leak: factor of the membrane a step in this training; the conversion is without leak.
         dropout, dropout_fc: rates; null keeps those of the ANN.
         readout: logits are the readout's `sum` over time (as published) or its `mean`.
         horizon: time steps between truncations of the gradient; null is none.

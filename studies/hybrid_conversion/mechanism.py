@@ -64,16 +64,17 @@ def _slopes(run: Run, setting: Setting, rule: str, steps: int) -> dict[str, Any]
 
 
 def _shares(neuron: ThresholdNeuron, current: Tensor, spikes: Tensor) -> dict[str, float]:
-    """Share that has fired (where STDB has a slope), and that is near enough to the threshold.
+    """Share that has fired before (where STDB has a slope), and that is near the threshold.
 
+    STDB's clock runs from the last spike of an earlier step: a neuron's first one has no slope.
     Neurons in the immediate order that do not leak: the membrane before a spike is the sum of the
     currents less the thresholds given off.
     """
-    v, fired = neuron.v_threshold, spikes.cumsum(0)
-    membrane = neuron.v_init * v + current.expand_as(spikes).cumsum(0) - v * (fired - spikes)
+    v, before = neuron.v_threshold, spikes.cumsum(0) - spikes
+    membrane = neuron.v_init * v + current.expand_as(spikes).cumsum(0) - v * before
     near = (membrane / v - 1).abs() < 1
     return {
-        "stdb": float((fired > 0).double().mean()),
+        "stdb": float((before > 0).double().mean()),
         "linear": float(near.double().mean()),
         "spikes": float(spikes.double().mean()),
     }

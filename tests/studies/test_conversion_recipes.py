@@ -61,6 +61,9 @@ def test_numbers_that_are_not_verified_are_marked(path):
         re.search(r"# (reconstructed|as later papers|the abstract|agrees)", r) for r in reported
     )
     assert "reconstructed" in text
+    # That of the conversion is at the T of the training: after 2,500 steps it is the higher one.
+    found = load_recipe(path).reported
+    assert found.converted < found.hybrid <= found.ann
 
 
 SMALL = ("network.width=0.04", "data.val_size=10", "ann.batch_size=6", "network.init=fan_in")

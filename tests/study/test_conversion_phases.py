@@ -74,6 +74,7 @@ def test_from_the_ann_to_the_spiking_network(tmp_path) -> None:
 
     trained = load_conversion(model_file(done.folder, "hybrid")).network
     assert not torch.equal(trained.conv1.weight, made.network.conv1.weight)
+    assert (float(made.network.relu1.leak), float(trained.relu1.leak)) == (1.0, pytest.approx(0.95))
     torch.testing.assert_close(trained.relu1.v_threshold, made.network.relu1.v_threshold)
     images = done.data.batch(done.data.splits["test"].indices).images.mul(2).sub(1)
     stream = done.stream.child("scores").child("test", 0)

@@ -48,6 +48,7 @@ TREE: dict[str, Any] = {
         "optimizer": {"kind": "adam", "lr": 1e-3, "weight_decay": 5e-4},
         "schedule": {"kind": "every", "epochs": 1, "divide_by": 2},
         "surrogate": {"kind": "linear", "gamma": 0.3},
+        "leak": 0.95,
         "horizon": 6,
         "clip": 5.0,
     },
