@@ -233,4 +233,4 @@ def parse_config(tree: dict[str, Any], *, where: str = "configuration") -> Study
     try:
         return StudyConfig.model_validate(tree)
     except ValidationError as error:
-        raise plain(error, where=where) from error
+        raise plain(error, where=where, tree=tree) from error

@@ -76,10 +76,11 @@ class MethodConfig(Strict):
         Raises:
             ConfigError: a setting is unknown or its value not allowed.
         """
+        tree = {self.rule: self.settings}
         try:
-            rules = Rules.model_validate({self.rule: self.settings})
+            rules = Rules.model_validate(tree)
         except ValidationError as error:
-            raise plain(error, where="settings") from error
+            raise plain(error, where="settings", tree=tree) from error
         return rules.recipe(self.rule, "", {})
 
 
@@ -183,4 +184,4 @@ def _checked(kind: Any, tree: dict[str, Any], where: str) -> Any:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise plain(error, where=where) from error
+        raise plain(error, where=where, tree=tree) from error

@@ -234,4 +234,4 @@ def load_recipe(path: Path, settings: tuple[str, ...] = ()) -> RecipeConfig:
     try:
         return RecipeConfig.model_validate(tree)
     except ValidationError as error:
-        raise plain(error, where=where) from error
+        raise plain(error, where=where, tree=tree) from error

@@ -150,7 +150,7 @@ class Rules(Strict):
             checked = type(settings).model_validate(tree)
         except ValidationError as error:
             where = f"rules.{rule} on {data}" if data else f"rules.{rule}"
-            raise plain(error, where=where) from error
+            raise plain(error, where=where, tree=tree) from error
         return checked.model_dump(mode="json", exclude={"per_data"})
 
     def require_consistent(self, data: Iterable[str]) -> None:

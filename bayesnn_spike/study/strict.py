@@ -31,18 +31,36 @@ def unknown_key(key: str, known: Iterable[str], *, what: str = "key") -> str:
     return unknown(key, known, what=what)
 
 
-def plain(error: ValidationError, *, where: str) -> ConfigError:
+def plain(error: ValidationError, *, where: str, tree: Any) -> ConfigError:
     """Return pydantic's complaint as one plain message, a line for each wrong key.
 
     Args:
         error: what pydantic raised.
         where: names the configuration, e.g. the path of its file.
+        tree: the configuration that was checked.
     """
     lines = []
     for problem in error.errors():
-        path = ".".join(str(part) for part in problem["loc"])
+        path = ".".join(_path(problem, tree))
         message = problem["msg"].removeprefix("Value error, ")
         simple = isinstance(problem["input"], str | int | float | bool)
         got = f", got {problem['input']!r}" if simple else ""
         lines.append(f"{path}: {message}{got}" if path else f"{message}{got}")
     return ConfigError(f"{where}: " + "\n  ".join(lines))
+
+
+def _path(problem: Any, tree: Any) -> list[str]:
+    """The keys that lead to a wrong value, as the user wrote them.
+
+    Where a block is one of several kinds pydantic names the kind as well, which is no key.
+    """
+    found, here = [], tree
+    for place, part in enumerate(problem["loc"], start=1):
+        last = place == len(problem["loc"])
+        known = not isinstance(here, dict) or part in here
+        if known or (last and problem["type"] == "missing"):
+            found.append(str(part))
+        if known:
+            inside = isinstance(here, dict) or (isinstance(here, list) and isinstance(part, int))
+            here = here[part] if inside else None
+    return found

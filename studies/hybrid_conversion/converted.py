@@ -12,8 +12,9 @@ from bayesnn_spike.convert import Conversion, Maximum, NeuronOptions, convert, c
 from bayesnn_spike.encoding import Direct
 from bayesnn_spike.neurons import Delayed, Immediate
 
-STEPS = (4, 8, 16, 32, 64, 128, 256)
-DELAYED_STEPS, TUNED_STEPS = STEPS[1:5], STEPS[:5]
+STEPS = (4, 8, 16, 32, 40, 48, 64, 80, 96, 128, 256)
+"""With ten times the steps of hybrid training, 40 and 80, and the next ones."""
+DELAYED_STEPS, TUNED_STEPS = (8, 16, 32, 64), (4, 8, 16, 32, 64)
 SCALES = (1.0, 0.7, 0.55, 0.4, 0.3)
 CALIBRATION, CALIBRATION_STEPS, CHOICE = 256, 64, 1000
 """Training images that set thresholds and how long they are shown; images that choose a scale."""
@@ -34,11 +35,12 @@ def as_published(run: Run, setting: Setting) -> None:
         ("conversion", Immediate(), STEPS),
         ("conversion_delayed", Delayed(), DELAYED_STEPS),
     ):
-        if run.has(rule, *steps):
+        missing = [t for t in steps if not run.has(rule, t)]
+        if not missing:
             continue
         conversion = converted(run, setting, neuron=NeuronOptions(order=order))
         thresholds = {row.name: float(row.threshold) for row in conversion.report.layers}
-        _keep(run, setting, rule, conversion, steps, thresholds=thresholds)
+        _keep(run, setting, rule, conversion, missing, thresholds=thresholds)
 
 
 def tuned(run: Run, setting: Setting) -> None:

@@ -71,16 +71,19 @@ def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str, shown: Sequenc
         means = [_shown(metric, r["metrics"][metric]["mean"]) for r in own]
         seen += means
         scale = 100 if metric == "accuracy" else 1
+        # Beyond one round of colours: hollow markers of another shape.
+        again = place >= len(CYCLE)
         spreads = [scale * (r["metrics"][metric]["std"] or 0) for r in own]
         ax.errorbar(
             [r["steps"] for r in own],
             means,
             yerr=spreads,
             color=CYCLE[place % len(CYCLE)],
-            marker=MARKERS[place % len(MARKERS)],
-            markersize=4,
+            marker=MARKERS[(place + 3 * again) % len(MARKERS)],
+            markersize=6 if again else 4,
+            markerfacecolor="none" if again else None,
             linewidth=1.2,
-            linestyle="--" if place >= len(CYCLE) else "-",
+            linestyle="--" if again else "-",
             label=RULES[rule],
         )
     ann = [r for r in rows if r["rule"] == "ann"]

@@ -38,7 +38,7 @@ def test_a_file_without_keys_is_refused(tmp_path: Path, text: str) -> None:
     [
         ("sedes=3", r"unknown key 'sedes'; did you mean 'seeds'\?"),
         ("data.0.bin=3", r"data\.0: unknown key 'bin'; did you mean 'bins'\?"),
-        ("network.hiden=[3]", r"network\.mlp: unknown key 'hiden'; did you mean 'hidden'\?"),
+        ("network.hiden=[3]", r"network: unknown key 'hiden'; did you mean 'hidden'\?"),
         ("rules.byes_bisnn.lr=3", r"rules: unknown key 'byes_bisnn'; did you mean 'bayes_bisnn'\?"),
         ("rules.bayes_bisnn.temperng=1", r"rules\.bayes_bisnn: .*did you mean 'tempering'\?"),
         ("rules.bayes_bisnn.estimator=flipot", r"estimator: .*did you mean 'flipout'\?"),
@@ -47,7 +47,7 @@ def test_a_file_without_keys_is_refused(tmp_path: Path, text: str) -> None:
         ("rules.bayes_bisnn.optimizer={kind: adam, lr: 1}", "the rule's own key, lr"),
         ("network.neuron={kind: lif, surrogate: atn}", r"did you mean 'atan'\?"),
         ("credit.loss=rat", r"credit\.loss: .*did you mean 'rate'\?"),
-        ("data.0.protocol={kind: folds, m: 3}", r"protocol\.folds: unknown key 'm'"),
+        ("data.0.protocol={kind: folds, m: 3}", r"data\.0\.protocol: unknown key 'm'"),
     ],
 )
 def test_a_wrong_name_is_refused_with_the_nearest_right_one(

@@ -1,7 +1,9 @@
 """Plain messages out of pydantic's errors."""
 
+from typing import Annotated, Literal
+
 import pytest
-from pydantic import PositiveInt, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from bayesnn_spike.study.strict import Strict, plain, unknown_key
 
@@ -10,15 +12,26 @@ class Inner(Strict):
     size: PositiveInt = 1
 
 
+class Round(Strict):
+    kind: Literal["round"]
+    radius: PositiveInt
+
+
+class Square(Strict):
+    kind: Literal["square"]
+    side: PositiveInt
+
+
 class Outer(Strict):
     inner: Inner = Inner()
     name: str
+    shapes: tuple[Annotated[Round | Square, Field(discriminator="kind")], ...] = ()
 
 
 def refusal(tree: object) -> str:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(tree)
-    return str(plain(caught.value, where="file.yaml"))
+    return str(plain(caught.value, where="file.yaml", tree=tree))
 
 
 def test_a_message_has_file_path_and_value() -> None:
@@ -40,3 +53,16 @@ def test_an_unknown_key_at_the_top_has_no_path() -> None:
 
 def test_a_key_like_no_other_lists_the_known_ones() -> None:
     assert unknown_key("zzz", ["b", "a"]) == "unknown key 'zzz'; Known: a, b"
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"kind": "round", "radius": 0}, "shapes.0.radius: Input should be greater than 0, got 0"),
+        ({"kind": "round"}, "shapes.0.radius: Field required"),
+        ({"kind": "square", "radius": 1}, "shapes.0: unknown key 'radius'; Known: kind, side"),
+    ],
+)
+def test_the_kind_of_a_block_is_no_part_of_its_path(shape: dict, message: str) -> None:
+    """The path can be given to --set as it is."""
+    assert refusal({"name": "x", "shapes": [shape]}) == f"file.yaml: {message}"
