@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bayesnn_spike.commands.console import INTERRUPTED, DataRoot, fail, plain_errors
-from bayesnn_spike.commands.study import Out, Settings
+from bayesnn_spike.commands.study import Out
 
 
 @plain_errors
@@ -32,7 +32,15 @@ def hybrid(
         int, typer.Option(min=0, max=2**64 - 1, help="Of weights, orders, masks and spikes.")
     ] = 0,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1, ...")] = "cpu",
-    settings: Settings = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one value of the recipe, e.g. hybrid.epochs=5 or network.width=0.25; may "
+            "be repeated.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished phases, go on with a stopped training.")
     ] = False,
