@@ -20,7 +20,7 @@ from bayesnn_spike.convert.folded import fold_thresholds as fold_thresholds
 from bayesnn_spike.convert.folded import sum_pools as sum_pools
 from bayesnn_spike.convert.options import NeuronOptions as NeuronOptions
 from bayesnn_spike.convert.qcfs import QcfsReLU as QcfsReLU
-from bayesnn_spike.convert.qcfs import with_qcfs as with_qcfs
+from bayesnn_spike.convert.quantise import with_qcfs as with_qcfs
 from bayesnn_spike.convert.refuse import ConversionError as ConversionError
 from bayesnn_spike.convert.report import ConversionReport as ConversionReport
 from bayesnn_spike.convert.report import LayerReport as LayerReport

@@ -18,11 +18,12 @@ class Source(NamedTuple):
 
     Attributes:
         layer: its name.
-        sums: sums on the way, with the number of the input that leads back to it.
+        sums: sums on the way, with the numbers of the inputs that lead back to it: two where one
+            current is added to itself.
     """
 
     layer: str
-    sums: tuple[tuple[str, int], ...]
+    sums: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def source(plan: Plan, step: Step) -> Source:
@@ -52,7 +53,7 @@ def source(plan: Plan, step: Step) -> Source:
 
 
 def _search(
-    plan: Plan, name: str, sums: tuple[tuple[str, int], ...]
+    plan: Plan, name: str, sums: tuple[tuple[str, tuple[int, ...]], ...]
 ) -> tuple[Source | None, list[str]]:
     """The first layer of weights behind a current, and those that others read as well."""
     if name == INPUT:
@@ -65,8 +66,9 @@ def _search(
     if shared or not isinstance(step.operation, Add | Drop | Pool):
         return None, []
     others = []
-    for place, read in enumerate(step.inputs):
-        more = ((name, place),) if isinstance(step.operation, Add) else ()
+    for read in dict.fromkeys(step.inputs):
+        places = tuple(place for place, other in enumerate(step.inputs) if other == read)
+        more = ((name, places),) if isinstance(step.operation, Add) else ()
         found, taken = _search(plan, read, sums + more)
         if found is not None:
             return found, []
@@ -91,8 +93,9 @@ def add_current(network: Graph, plan: Plan, step: Step, current: Tensor) -> None
     """
     found = source(plan, step)
     layer = network.get_submodule(found.layer)
-    for name, place in found.sums:
-        gain = network.get_submodule(name).get_buffer(f"gain{place}")
+    for name, places in found.sums:
+        total = network.get_submodule(name)
+        gain = sum(total.get_buffer(f"gain{place}") for place in places)
         current = current / (gain.flatten() if gain.numel() > 1 else gain.reshape(()))
     more = (current / layer.scale).expand(len(layer.weight))
     if layer.bias is None:

@@ -51,7 +51,7 @@ def binarise(network: Graph, names: Sequence[str] | None = None) -> Graph:
         names: of layers with weights; None are the hidden ones.
 
     Raises:
-        TypeError: no converted network but for instance a Conversion.
+        TypeError: no converted network but for instance a Conversion, or names that are a string.
         ValueError: a name that is no such layer, or a layer whose weights are all 0.
 
     Source: W ~ gain sign(W) with gain = mean |W| (least squares).
@@ -103,7 +103,7 @@ def bernoulli_prior(
         limit: bound of |logits|, as that of the rule.
 
     Raises:
-        TypeError: no converted network but for instance a Conversion.
+        TypeError: no converted network but for instance a Conversion, or names that are a string.
         ValueError: a spread outside (0, 1], a limit that is not positive, a name that is no layer
             with weights, or a layer whose weights are all 0.
 
@@ -129,6 +129,8 @@ def bernoulli_prior(
 
 
 def _chosen(network: Graph, names: Sequence[str] | None) -> dict[str, Linear | Conv2d]:
+    if isinstance(names, str):
+        raise TypeError(f"names must be several, as ({names!r},), got the string {names!r}")
     names = hidden_synapses(network) if names is None else list(names)
     found = {}
     for name in names:

@@ -91,7 +91,8 @@ def convert(
             network; all of them set the thresholds.
 
     Raises:
-        TypeError: thresholds, an encoder or options of neurons that are no such value.
+        TypeError: a network that is no module or is converted already, or thresholds, an encoder or
+            options of neurons that are no such value.
         ConversionError: something cannot be converted; every reason is named.
         ValueError: the images do not fit (axes, precision, device, values that are not finite) or
             leave a layer without a positive current, the encoder has too few steps for the delayed

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from bayesnn_spike.checks import require_kind, require_whole
-from bayesnn_spike.convert.check import require_fit, require_images, require_network, weight_of
+from bayesnn_spike.convert.check import (
+    require_fit,
+    require_images,
+    require_labels,
+    require_network,
+    weight_of,
+)
 from bayesnn_spike.convert.report import align
 from bayesnn_spike.convert.running import run
 from bayesnn_spike.encoding import Direct, SignedRate
@@ -27,12 +33,16 @@ class Curve:
         accuracy: share of right answers at each, of the arg max of the summed readout.
         readouts: sums over the steps that count of the first T, `[S, N, C]`.
         starts: how many of the first steps do not count, for each T.
+        silent: share of images whose readout no spike has reached in the steps that count: it is
+            the same for all of them, that of the last layer's bias, and so is the answer. Empty
+            where nobody looked.
     """
 
     steps: tuple[int, ...]
     accuracy: tuple[float, ...]
     readouts: Tensor
     starts: tuple[int, ...]
+    silent: tuple[float, ...] = ()
 
     @property
     def counted(self) -> tuple[int, ...]:
@@ -40,8 +50,11 @@ class Curve:
         return tuple(t - start for t, start in zip(self.steps, self.starts, strict=True))
 
     def __str__(self) -> str:
-        rows = [(str(t), f"{a:.2%}") for t, a in zip(self.steps, self.accuracy, strict=True)]
-        return align([("steps", "accuracy"), *rows])
+        columns = [("steps", *map(str, self.steps))]
+        columns.append(("accuracy", *(f"{share:.2%}" for share in self.accuracy)))
+        if any(self.silent):
+            columns.append(("silent", *(f"{share:.2%}" for share in self.silent)))
+        return align(list(zip(*columns, strict=True)))
 
 
 @torch.no_grad()
@@ -61,6 +74,9 @@ def curve(
     A batch of images runs once, in chunks of steps with carried state, and its summed readout is
     written down on the way: memory does not grow with T.
 
+    A chain runs by its spikes. Where forward hooks are registered it runs as a module instead, in
+    chunks of steps, so that they are called.
+
     Args:
         network: a converted network.
         images: `[N, *in]`.
@@ -76,8 +92,8 @@ def curve(
         TypeError: no converted network but for instance a Conversion, an encoder of another kind,
             or steps that are one number.
         ValueError: no steps, numbers that are not whole, labels that are not N classes of the
-            readout, images that do not fit (they are
-            checked before anything runs), or too few steps for a network in the delayed order.
+            readout, images that do not fit (they are checked before anything runs), or too few
+            steps for a network in the delayed order.
 
     Source: the delayed readout over (t0, T] of local threshold balancing (CVPR 2025), as restated
     in the literature. Oracle: tests/convert/test_curve.py.
@@ -95,38 +111,47 @@ def curve(
     require_whole(batch_size, "batch_size")
     if delay < 0 or window < 1:
         raise ValueError(f"delay must be 0 or more and window 1 or more, got {delay}, {window}")
+    if delay:
+        require_whole(delay, "delay")
+    require_whole(window, "window")
     require_images(images, like=weight_of(network), shape=None)
-    labels = torch.as_tensor(labels)
-    if labels.shape != (len(images),) or labels.is_floating_point():
-        found = f"{labels.dtype} of shape {tuple(labels.shape)}"
-        raise ValueError(f"{len(images)} images need as many whole numbers as labels, got {found}")
-    classes = require_fit(network, images)[-1]
-    if bool(((labels < 0) | (labels >= classes)).any()):
-        found = f"{int(labels.min())} to {int(labels.max())}"
-        raise ValueError(
-            f"the readout has {classes} classes, so labels must be 0 to {classes - 1}, got {found}"
-        )
+    quiet = require_fit(network, images)
+    labels = require_labels(labels, len(images), len(quiet))
     network.require_steps(wanted[0])
     starts = [max(0, min(delay, t - window)) for t in wanted]
-    read = sorted({*wanted, *starts} - {0})
-    parts = []
+    readouts, silent = [], []
     for first in range(0, len(images), batch_size):
         some = images[first : first + batch_size]
-        sums = dict(zip(read, _sums(network, some, encoder, read, first), strict=True))
-        pairs = zip(wanted, starts, strict=True)
-        parts.append(torch.stack([sums[t] - sums[s] if s else sums[t] for t, s in pairs]))
-    readouts = torch.cat(parts, 1)
-    right = (readouts.argmax(-1) == labels.to(readouts.device)).double().mean(1)
-    return Curve(tuple(wanted), tuple(right.tolist()), readouts, tuple(starts))
+        chunks = run(network, some, encoder, wanted[-1], first_example=first)
+        seen = _sums(chunks, quiet, {*wanted, *starts})
+        pairs = [(seen[t], seen[s]) for t, s in zip(wanted, starts, strict=True)]
+        readouts.append(torch.stack([now[0] - before[0] for now, before in pairs]))
+        silent.append(torch.stack([now[1] == before[1] for now, before in pairs]))
+    summed = torch.cat(readouts, 1)
+    right = (summed.argmax(-1) == labels.to(summed.device)).double().mean(1)
+    unheard = torch.cat(silent, 1).double().mean(1)
+    accuracy, share = tuple(right.tolist()), tuple(unheard.tolist())
+    return Curve(tuple(wanted), accuracy, summed, tuple(starts), share)
 
 
 def _sums(
-    network: Graph, images: Tensor, encoder: Direct | SignedRate, wanted: list[int], first: int
-) -> list[Tensor]:
-    """Summed readouts `[B, C]` of one batch after each of some numbers of steps, ascending."""
-    total, found, done = None, [], 0
-    for readout in run(network, images, encoder, wanted[-1], first_example=first):
-        sums = readout.cumsum(0) if total is None else readout.cumsum(0) + total
-        found += [sums[t - done - 1] for t in wanted if done < t <= done + len(readout)]
-        total, done = sums[-1], done + len(readout)
-    return found
+    chunks: Iterable[Tensor], quiet: Tensor, wanted: set[int]
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """What one batch has after some numbers of steps.
+
+    Args:
+        chunks: readouts `[t, B, C]`.
+        quiet: `[C]`, the readout of a step without spikes.
+        wanted: the numbers of steps; after 0 steps all is 0.
+
+    Returns:
+        The summed readout `[B, C]`, and how many steps were not quiet, `[B]`.
+    """
+    found, total, heard, done = {}, 0, 0, 0
+    for readout in chunks:
+        sums = readout.cumsum(0) + total
+        counts = (readout != quiet).any(-1).cumsum(0) + heard
+        here = {t for t in wanted if done < t <= done + len(readout)}
+        found |= {t: (sums[t - done - 1], counts[t - done - 1]) for t in here}
+        total, heard, done = sums[-1], counts[-1], done + len(readout)
+    return found | {0: (torch.zeros_like(total), torch.zeros_like(heard))}

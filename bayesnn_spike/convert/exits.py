@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from bayesnn_spike.convert.check import require_labels
 from bayesnn_spike.convert.curve import Curve
 from bayesnn_spike.convert.report import align
 
@@ -52,18 +53,19 @@ def early_exit(found: Curve, labels: Tensor | Sequence[int], limits: Sequence[fl
         limits: of the margin, in the unit of the readout: infinity runs all images to the end.
 
     Raises:
-        TypeError: limits that are no sequence, such as a single number.
-        ValueError: labels of another number of images, one class only, or a limit that is NaN.
+        TypeError: no curve, or limits that are no sequence, such as a single number.
+        ValueError: labels that are not one class of the readout an image, one class only, or a
+            limit that is NaN.
 
     Source: early exit by the gap of the two largest outputs, as in cutoff methods.
     Oracle: tests/convert/test_exits.py.
     """
+    if not isinstance(found, Curve):
+        raise TypeError(f"found must be what curve returns, got a {type(found).__name__}")
     count, classes = found.readouts.shape[1:]
-    labels = torch.as_tensor(labels)
-    if labels.shape != (count,):
-        raise ValueError(f"the curve has {count} images, got labels of {tuple(labels.shape)}")
     if classes < 2:
         raise ValueError("a margin needs two classes at least, the readout has one number")
+    labels = require_labels(labels, count, classes)
     if not isinstance(limits, Sequence) or isinstance(limits, str):
         kind = type(limits).__name__
         raise TypeError(f"limits must be a sequence such as (0.5, 1.0), got a {kind}")

@@ -20,7 +20,8 @@ class NeuronOptions:
             a rounded and not a floored one.
         shift_steps: T of a constant current V / (2 T) into every neuron, for runs of T steps: what
             v_init = 1/2 gives at once, spread over them. It is part of the biases from the
-            conversion on; thresholds are found without it. None is no current.
+            conversion on; thresholds are found without it. None is no current. With it v_init
+            must be 0.
         leak: factor of the membrane a step, in (0, 1]. Thresholds are always found without leak.
         surrogate: LinearRatio() or SpikeTime(), for training after the conversion.
         comparison: Above() or AtOrAbove(); None is the neuron's choice for the order.
@@ -29,7 +30,8 @@ class NeuronOptions:
 
     Raises:
         TypeError: an order, a surrogate or a comparison that is none of the values named above.
-        ValueError: a number out of its range, or `shift_steps` that is not whole.
+        ValueError: a number out of its range, `shift_steps` that is not whole, or `shift_steps`
+            together with a v_init above 0.
 
     Source: Rathi et al., ICLR 2020; v_init = 1/2 as in Bu et al., AAAI 2022; V / (2 T) as in Deng
     and Gu, ICLR 2021, as restated in the literature.
@@ -50,5 +52,11 @@ class NeuronOptions:
         require_interval(self.v_init, "NeuronOptions.v_init", 0.0, 1.0)
         if self.shift_steps is not None:
             require_whole(self.shift_steps, "NeuronOptions.shift_steps")
+            if self.v_init > 0:
+                raise ValueError(
+                    f"NeuronOptions has v_init={self.v_init:g} and shift_steps={self.shift_steps}: "
+                    "each of them makes the rate a rounded one, and both together shift it twice; "
+                    "take one of them"
+                )
         require_interval(self.leak, "NeuronOptions.leak", 0.0, 1.0)
         require_positive(self.leak, "NeuronOptions.leak")

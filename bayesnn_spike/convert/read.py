@@ -38,7 +38,10 @@ ADVICE: dict[str, str] = {
         ("layernorm", "groupnorm", "instancenorm2d"),
         "train with BatchNorm2d: statistics of a single example cannot be folded into weights",
     ),
-    "cat": "add branches instead: concatenated branches would need a scale each",
+    **dict.fromkeys(
+        ("cat", "concat", "concatenate"),
+        "add branches instead: concatenated branches would need a scale each",
+    ),
     "mul": "put the factor into the weights",
     "truediv": "put the factor into the weights",
     "sub": "add, with the sign in the weights",
@@ -46,11 +49,23 @@ ADVICE: dict[str, str] = {
     "dropout2d": "use nn.Dropout, which is one mask a unit, held over time",
 }
 _OTHER = "only linear, convolution, ReLU, average pooling, dropout, flatten and sums convert"
+_JOINED = "branches are joined by + only"
+NORMALISE = "do it to the images before, outside the network, and convert the network without it"
+"""What to do about arithmetic on the images."""
+
+NORMALISING = {"add", "sub", "isub", "mul", "imul", "truediv", "itruediv", "div"}
+NORMALISING |= {"mean", "std", "var"}
+"""Functions that normalise where they read the images."""
 
 
 def advice(name: str) -> str:
     """Return what to do about a module or function that does not convert."""
     return ADVICE.get(name.lower().replace("_", ""), _OTHER)
+
+
+def advice_on_several(name: str) -> str:
+    """Return what to do about a function of several tensors."""
+    return advice(name) if name in ("cat", "concat", "concatenate", "sub") else _JOINED
 
 
 def may_be_active(name: str) -> bool:
@@ -83,14 +98,17 @@ def read_function(
     if name in ("relu", "relu_"):
         return [Rectify()]
     if name in ("dropout", "dropout_"):
-        return _drop(args[0] if args else kwargs.get("p", 0.5), where)
+        return _dropout(args, kwargs, where)
     if name == "avg_pool2d":
         return [Pool(nn.AvgPool2d(*args, **kwargs))]
     if name == "adaptive_avg_pool2d":
         return [Pool(nn.AdaptiveAvgPool2d(*args, **kwargs))]
-    if name == "mean" and len(before) == 4 and after in (before[:2], (*before[:2], 1, 1)):
-        pool = Pool(nn.AdaptiveAvgPool2d(1))
-        return [pool] if len(after) == 4 else [pool, Flatten()]
+    if name == "mean" and len(before) == 4:
+        return _mean(args, kwargs, after, where)
+    if name.rstrip("_") in ("clamp", "clip", "clamp_min"):
+        low, high = (*args, None, None)[:2]
+        if kwargs.get("min", low) == 0 and kwargs.get("max", high) is None:
+            return Reason(where, "a ReLU by another name", "write nn.ReLU()")
     if name in ("flatten", "view", "reshape", "squeeze", "contiguous", "detach", "clone", "float"):
         if after == before:
             return []
@@ -157,6 +175,27 @@ def _adaptive(module: nn.AdaptiveAvgPool2d, where: str) -> list[Operation]:
 def _qcfs(module: QcfsReLU, where: str) -> list[Operation]:
     del where
     return [Rectify(bound=float(module.bound.detach()), levels=module.levels)]
+
+
+def _mean(args: tuple, kwargs: dict, after: torch.Size, where: str) -> list[Operation] | Reason:
+    """The mean of a map; of `[n, C, H, W]` no other axes than (2, 3)."""
+    given = args[0] if args else kwargs.get("dim", kwargs.get("axis"))
+    axes = given if isinstance(given, tuple | list) else (given,)
+    if {axis % 4 if isinstance(axis, int) else axis for axis in axes} != {2, 3}:
+        what = f"a mean over dim={given} of [n, C, H, W]"
+        return Reason(where, what, "only the mean of whole maps converts, over dim=(2, 3)")
+    pool = Pool(nn.AdaptiveAvgPool2d(1))
+    return [pool] if len(after) == 4 else [pool, Flatten()]
+
+
+def _dropout(args: tuple, kwargs: dict, where: str) -> list[Operation] | Reason:
+    """F.dropout(x, p, training) or torch.dropout(x, p, train), called in evaluation."""
+    rate = args[0] if args else kwargs.get("p", 0.5)
+    always = args[1] if len(args) > 1 else kwargs.get("training", kwargs.get("train", False))
+    if always:
+        what = "a dropout that is on in evaluation as well"
+        return Reason(where, what, "give it training=self.training, or use nn.Dropout")
+    return _drop(rate, where)
 
 
 def _drop(rate: float, where: str) -> list[Operation] | Reason:

@@ -1,4 +1,4 @@
-"""Run a converted network in chunks of steps, by its spikes where it has that form.
+"""Run a converted network in chunks of steps, by its spikes where it has that form and no hooks.
 
 Oracle: tests/convert/test_running.py.
 """
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bayesnn_spike.convert.cascade import cascade
+from bayesnn_spike.convert.cascade import Cascade, cascade
 from bayesnn_spike.encoding import Direct, SignedRate
 from bayesnn_spike.neurons import ThresholdNeuron
 from bayesnn_spike.nn import Graph
@@ -36,11 +36,17 @@ def run(
         steps: T of all chunks.
         first_example: number of the first image, for the encoder.
     """
-    fast = cascade(network, images)
+    fast = _cascade(network, images)
     if fast is not None:
         network.require_steps(steps)
         return fast.run(images, encoder, steps, first_example)
     return _run_module(network, images, encoder, steps, first_example)
+
+
+def _cascade(network: Graph, images: Tensor) -> Cascade | None:
+    """The network by its spikes, unless it has hooks: they are called by its modules only."""
+    hooked = any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+    return None if hooked else cascade(network, images)
 
 
 def _run_module(
@@ -67,7 +73,7 @@ def spike_counts(
         encoder: of the images, over `encoder.steps` steps.
         first_example: number of the first image, for the encoder.
     """
-    fast = cascade(network, images)
+    fast = _cascade(network, images)
     if fast is not None:
         network.require_steps(encoder.steps)
         return fast.counts(images, encoder, encoder.steps, first_example)

@@ -3,7 +3,6 @@
 Oracle: tests/convert/test_trace.py.
 """
 
-import copy
 import operator
 from dataclasses import replace
 from typing import Any
@@ -11,13 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from bayesnn_spike.convert.check import first_line, require_images, weight_of
+from bayesnn_spike.convert.check import (
+    copied,
+    first_line,
+    require_ann,
+    require_images,
+    weight_of,
+)
 from bayesnn_spike.convert.forward import activations
-from bayesnn_spike.convert.plan import INPUT, Add, Operation, Plan, Step, Synapse, Unread
+from bayesnn_spike.convert.plan import INPUT, Add, Flatten, Operation, Plan, Step, Synapse, Unread
 from bayesnn_spike.convert.read import (
     HEAD,
     HEADS,
     LEAVES,
+    NORMALISE,
+    NORMALISING,
+    advice_on_several,
     may_be_active,
     read_function,
     read_module,
@@ -39,11 +47,13 @@ def trace(ann: nn.Module, images: Tensor) -> Plan:
         images: `[n, *in]`; some of them run through the network to see shapes.
 
     Raises:
-        ConversionError: something cannot be converted, or `forward` cannot be followed.
+        TypeError: no module, or one that is converted already.
+        ConversionError: something cannot be converted or copied, or `forward` cannot be followed.
         ValueError: the images are not as `require_images` has them.
     """
+    require_ann(ann)
     require_images(images, like=weight_of(ann), shape=None)
-    module = copy.deepcopy(ann).eval()
+    module = copied(ann).eval()
     some = torch.cat([images[:2]] * 2)[:3]
     tracer = _Tracer()
     reader = _Reader(_graph_of(tracer, module), module, tracer.node_name_to_scope)
@@ -121,6 +131,7 @@ class _Reader(fx.Interpreter):
         self.place: dict[str, str] = {}
         self.taken: set[str] = {*dir(Graph), "training", INPUT}
         self.shared: set[str] = set()
+        self.raw = {INPUT}  # the images, flattened or normalised at most
         self.unread: dict[str, int] = {}
         for node in self.module.graph.nodes:
             self._read(node)
@@ -166,7 +177,7 @@ class _Reader(fx.Interpreter):
             self._read_sum(node, where)
             return
         if len(sources) > 1:
-            found = Reason(where, f"{name} of several tensors", "branches are joined by + only")
+            found = Reason(where, f"{name} of several tensors", advice_on_several(name))
             self._unread(node, found, name)
             return
         sizes = (self.sizes[sources[0].name], self.sizes[node.name])
@@ -179,8 +190,7 @@ class _Reader(fx.Interpreter):
         elif module is not None:
             found = read_module(module, where)
         else:
-            unread = ("input", "inplace", "training")
-            kwargs = {k: v for k, v in node.kwargs.items() if k not in unread}
+            kwargs = {k: v for k, v in node.kwargs.items() if k not in ("input", "inplace")}
             found = read_function(name, node.args[1:], kwargs, sizes, where)
         if isinstance(found, Reason):
             self._unread(node, found, name if module is None else type(module).__name__)
@@ -212,6 +222,8 @@ class _Reader(fx.Interpreter):
         """Put a step in the place of what is refused, so that what follows is read as well."""
         inputs = tuple(self.place[source.name] for source in self._tensors(node))
         key = name.lower().replace("_", "")
+        if key in NORMALISING and self.raw.issuperset(inputs):
+            reason = replace(reason, advice=NORMALISE)
         place = self._append(reason.where, Unread(key, may_be_active(name)), inputs)
         self.place[node.name] = place
         self.unread[place] = len(self.reasons)
@@ -229,6 +241,9 @@ class _Reader(fx.Interpreter):
         while name in self.taken:
             name, count = f"{wanted}_{count}", count + 1
         self.taken.add(name)
+        normalised = isinstance(operation, Unread) and operation.name in NORMALISING
+        if self.raw.issuperset(inputs) and (normalised or isinstance(operation, Flatten)):
+            self.raw.add(name)
         where = where if count == 1 else f"{where} (call {count})"
         # The shape is set when the plan runs: one node can make two steps.
         self.steps.append(Step(name, where, operation, inputs, ()))

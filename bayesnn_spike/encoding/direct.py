@@ -8,7 +8,7 @@ from typing import final
 
 from torch import Tensor
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.checks import require_whole
 
 
 def direct(images: Tensor, steps: int) -> Tensor:
@@ -22,11 +22,11 @@ def direct(images: Tensor, steps: int) -> Tensor:
         `[T, B, *in]`, a view with stride 0 in time.
 
     Raises:
-        ValueError: `steps` < 1.
+        ValueError: `steps` is no whole number of 1 or more.
 
     Oracle: tests/encoding/test_direct.py.
     """
-    require_positive(steps, "steps")
+    require_whole(steps, "steps")
     return images.expand(steps, *images.shape)
 
 
@@ -37,12 +37,15 @@ class Direct:
 
     Attributes:
         steps: T, unless a call asks for others.
+
+    Raises:
+        ValueError: `steps` is no whole number of 1 or more.
     """
 
     steps: int
 
     def __post_init__(self) -> None:
-        require_positive(self.steps, "Direct.steps")
+        require_whole(self.steps, "Direct.steps")
 
     def encode(
         self,

@@ -7,8 +7,9 @@ Oracle: tests/energy/test_accounting.py.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
+from bayesnn_spike.checks import require_kind
 from bayesnn_spike.energy.counts import NeuronCounts, SynapseCounts
 from bayesnn_spike.energy.memory import Memory
 
@@ -76,7 +77,8 @@ class Paper(Accounting):
     encoding), or M r T accumulates if the input is Poisson coded, signs included.
     Out: neurons, leaks, biases, memory, and the price of a sign. M has the zeros of the padding in
     it, and r after average pooling is the mean rate of the pooled neurons, so the k x k spikes of a
-    pooled cell count as one operation.
+    pooled cell count as one operation. A layer that reads a sum of spikes of several layers is
+    analog. A pool that adds in place of averaging (`convert.sum_pools`) changes nothing.
 
     Source: Rathi et al. 2020 and Rathi and Roy 2020 count in this way; reconstructed, since the
     paper's own table could not be compared.
@@ -115,8 +117,12 @@ class Strict(Accounting):
     addition for 1 - 2^-k; nothing for 1 and 2^-k), and a spike resets (an addition). Currents are
     accumulated in the membrane. A trace adds and leaks, each of its states. In, biases: an addition
     an output and application. In, the head.
-    Out: activations of an ANN, pooling, normalisation (folded), sums of branches, the encoder,
-    softmax, control, leakage, and memory unless it is given.
+    Out: activations of an ANN, pooling, normalisation (folded), the additions of sums of branches,
+    the encoder, softmax, control, leakage, and memory unless it is given.
+    Not followed: sums of spikes. They take several values, so a layer of weights that reads the sum
+    of several layers' spikes (pre-activation blocks) is analog: MACs of all connections at every
+    step, more than a chip pays that adds each spike by itself. Sums that neurons read (blocks of
+    ResNet) are the input of no weights and count nothing.
 
     Attributes:
         hold_analog: an analog input that is the same at all steps (direct encoding) is multiplied
@@ -190,3 +196,9 @@ class NeuroBench(Accounting):
     def acs_of_a_spike(self, s: SynapseCounts) -> float:
         share = 1 - s.zero_weights / s.weights if s.weights else 1.0
         return s.connections * share / s.applications if s.applications else 0.0
+
+
+def require_accounting(value: Any) -> None:
+    """Raise TypeError unless it is an accounting; the message names ours."""
+    if not isinstance(value, Accounting):
+        require_kind(value, "accounting", Paper, Strict, NeuroBench)

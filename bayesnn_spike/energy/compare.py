@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from bayesnn_spike.checks import require_kind
 from bayesnn_spike.energy.accounting import Accounting, Strict
 from bayesnn_spike.energy.cost import Energy, LayerEnergy, cost, fixed_joules
 from bayesnn_spike.energy.counts import INPUT, Counts, SynapseCounts
@@ -101,10 +102,13 @@ def compare(
         accounting: of both.
 
     Raises:
+        TypeError: something else than counts, a table or an accounting.
         ValueError: the layers of the two do not belong together, by name ("." is "_") or by order
             and size; or the first counts are of an ANN, or the second are not.
     """
+    require_kind(snn, "snn", Counts)
     ann = snn.as_ann() if ann is None else ann
+    require_kind(ann, "ann", Counts)
     if snn.ann or not ann.ann:
         raise ValueError("compare(snn, ann) takes counts of count() first, then of count_ann()")
     ann_energy = cost(ann, table if ann_table is None else ann_table, accounting)

@@ -9,7 +9,8 @@ Oracle: tests/energy/test_cost.py.
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from bayesnn_spike.energy.accounting import Accounting, Operations, Strict
+from bayesnn_spike.checks import require_kind
+from bayesnn_spike.energy.accounting import Accounting, Operations, Strict, require_accounting
 from bayesnn_spike.energy.counts import INPUT, Counts, NeuronCounts, SynapseCounts
 from bayesnn_spike.energy.memory import layer_traffic
 from bayesnn_spike.energy.tables import FP32, CostTable
@@ -111,7 +112,13 @@ def cost(counts: Counts, table: CostTable = FP32, accounting: Accounting = Stric
         counts: of `count` or `count_ann`.
         table: what operations cost.
         accounting: what counts as an operation.
+
+    Raises:
+        TypeError: one of the three is something else, such as a class in place of its value.
     """
+    require_kind(counts, "counts", Counts)
+    require_kind(table, "table", CostTable)
+    require_accounting(accounting)
     layers = [_layer(s, neurons, counts, table, accounting) for s, neurons in counts.layers()]
     return Energy(
         tuple(layers), table, accounting, counts.steps, counts.draws, _notes(counts, table)

@@ -7,7 +7,7 @@ Oracle: tests/energy/test_count.py.
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 import torch
@@ -15,16 +15,22 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from bayesnn_spike.checks import require_positive
+from bayesnn_spike.convert.qcfs import QcfsReLU
+from bayesnn_spike.energy.count_guards import (
+    first_argument,
+    require_countable,
+    require_inputs,
+    time_check,
+)
 from bayesnn_spike.energy.counts import Counts, NeuronCounts, SynapseCounts
 from bayesnn_spike.energy.leaks import leaks_of
 from bayesnn_spike.energy.observe import SYNAPSES, Pooled, Run, layer, magnitude_levels, synapse
-from bayesnn_spike.nn import Fold, LocalReadouts
+from bayesnn_spike.nn import Conv2d, Fold, Graph, Linear, LocalReadouts
 from bayesnn_spike.nn.evaluating import evaluating
 from bayesnn_spike.types import Weights
 from bayesnn_spike.weights.lazy import numbers
 
 _POOLS = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 @torch.no_grad()
@@ -39,20 +45,24 @@ def count(
     Counted are `nn.Linear` and `nn.Conv2d`, ours and torch's, the fixed last readout of
     `nn.LocalReadouts`, and every module with a state as neurons. Average pooling of spikes is
     followed through `nn.AvgPool2d` and `nn.AdaptiveAvgPool2d` and views of what they return; a
-    pooling that is called as a function is not seen, and what comes out of it is analog.
+    pooling that is called as a function is not seen, and what comes out of it is analog. So is a
+    sum of spikes of several layers.
 
     Args:
         network: `forward(x [T, B, *in]) -> readout` or `(readout, state)`.
         spikes: inputs `[T, B, *in]`, or batches of them with one T.
-        weights: weights with a leading K by name (`posterior.sample(k, stream)`): all K networks
-            run and all are counted. None: the network's own.
+        weights: weights with a leading K by name (`posterior.sample(k, stream)`): the K networks
+            run one after the other and all are counted whole, layers that no draw reaches K times.
+            None: the network's own.
 
     Returns:
         Counts, summed over all examples. The chunking into batches changes none.
 
     Raises:
-        ValueError: no examples, another number of steps in a later batch, or a module with weights
-            that is neither counted nor normalisation (all are named).
+        TypeError: the network is no module but for instance a Conversion, or inputs are no tensor.
+        ValueError: no examples, no axis of time, an input that is not finite, another number of
+            steps in a later batch, weights of different K, or a module with weights that is neither
+            counted nor normalisation (all are named).
     """
     return _over_batches(network, spikes, weights, ann=False)
 
@@ -64,7 +74,7 @@ def count_ann(ann: nn.Module, images: Tensor | Iterable[Tensor]) -> Counts:
     Batch normalisation counts nothing: at inference it is part of the weights before it.
 
     Args:
-        ann: `forward(images [B, *in]) -> logits`, with `torch.nn` layers or ours.
+        ann: `forward(images [B, *in]) -> logits`, of `torch.nn` layers.
         images: `[B, *in]`, or batches of them.
 
     Raises:
@@ -76,17 +86,33 @@ def count_ann(ann: nn.Module, images: Tensor | Iterable[Tensor]) -> Counts:
 def _over_batches(
     network: nn.Module, inputs: Tensor | Iterable[Tensor], weights: Weights | None, *, ann: bool
 ) -> Counts:
-    _require_countable(network)
+    require_countable(network)
     total = None
     for x in (inputs,) if isinstance(inputs, Tensor) else inputs:
-        if x.ndim < 2 or not x.numel():
-            axes = "[B, *in]" if ann else "[T, B, *in]"
-            raise ValueError(f"inputs must be {axes} with examples, got shape {tuple(x.shape)}")
-        found = _one_batch(network, x if x.is_floating_point() else x.float(), weights, ann)
-        total = found if total is None else total + found
+        require_inputs(x, ann=ann)
+        x = x if x.is_floating_point() else x.float()
+        batch = None
+        for drawn in _networks(network, weights):
+            one = _one_batch(network, x, drawn, ann)
+            batch = one if batch is None else batch.beside(one)
+        total = batch if total is None else total + batch
     if total is None:
         raise ValueError("there is no batch to count on")
     return total
+
+
+def _networks(network: nn.Module, weights: Weights | None) -> Iterator[Weights | None]:
+    """The weights of each of the K networks, without a draw axis."""
+    if weights is None:
+        yield None
+        return
+    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    drawn = {n: w.shape[0] for n, w in weights.items() if w.ndim > own[n].ndim}
+    draws = max(drawn.values(), default=1)
+    if any(k not in (1, draws) for k in drawn.values()):
+        raise ValueError(f"weights must have one number of draws K, got {drawn}")
+    for k in range(draws):
+        yield {n: w[k % drawn[n]] if n in drawn else w for n, w in weights.items()}
 
 
 def _one_batch(network: nn.Module, x: Tensor, weights: Weights | None, ann: bool) -> Counts:
@@ -101,6 +127,9 @@ def _one_batch(network: nn.Module, x: Tensor, weights: Weights | None, ann: bool
                 seen = module.blocks[-1] if isinstance(module, LocalReadouts) else module
                 handle = seen.register_forward_hook(hook, with_kwargs=True)
                 hooks.callback(handle.remove)
+            if isinstance(module, Graph | Linear | Conv2d):
+                check = time_check(name, module)
+                hooks.callback(module.register_forward_pre_hook(check, with_kwargs=True).remove)
         if weights is None:
             network(x)
         else:
@@ -109,7 +138,18 @@ def _one_batch(network: nn.Module, x: Tensor, weights: Weights | None, ann: bool
     if not synapses:
         raise ValueError("no Linear or Conv2d ran: there is nothing to count")
     neurons = tuple(watch.neurons.values())
-    return Counts(synapses, neurons, run.examples, run.steps, _draws(network, weights), ann)
+    parameters = list(network.parameters())
+    kept = [*parameters, *network.buffers()]
+    return Counts(
+        synapses,
+        neurons,
+        examples=run.examples,
+        steps=run.steps,
+        draws=1,
+        ann=ann,
+        parameters=sum(p.numel() for p in parameters),
+        footprint=sum(p.numel() * p.element_size() for p in kept),
+    )
 
 
 class _Watch:
@@ -127,17 +167,22 @@ class _Watch:
     def hook_of(self, name: str, module: nn.Module):
         """Return the forward hook of a module, or None."""
         if isinstance(module, SYNAPSES):
-            return lambda m, args, kwargs, _: self._synapse(name, m, _first(args, kwargs))
+            return lambda m, args, kwargs, _: self._synapse(name, m, first_argument(args, kwargs))
         if isinstance(module, LocalReadouts):
             return lambda _m, _args, _kwargs, out: self._readout(name, module, out[0])
         if isinstance(module, _POOLS):
-            return lambda m, args, kwargs, out: self._pool(m, _first(args, kwargs), out)
+            return lambda m, args, kwargs, out: self._pool(m, first_argument(args, kwargs), out)
         if isinstance(module, Fold) and isinstance(module.module, _POOLS):
             # It may pool by itself, without a call of the module.
-            return lambda m, args, kwargs, out: self._pool(m.module, _first(args, kwargs), out)
+            return lambda m, args, kwargs, out: self._pool(
+                m.module, first_argument(args, kwargs), out
+            )
         if _has_state(module) and not list(module.children()):
-            return lambda m, args, kwargs, out: self._neuron(name, m, _first(args, kwargs), out)
-        if type(module).__module__ == "torch.nn.modules.activation":
+            return lambda m, args, kwargs, out: self._neuron(
+                name, m, first_argument(args, kwargs), out
+            )
+        plain = type(module).__module__ == "torch.nn.modules.activation"
+        if plain or isinstance(module, QcfsReLU):
             return lambda m, _args, _kwargs, out: self._neuron(name, m, None, out)
         return None
 
@@ -166,9 +211,11 @@ class _Watch:
     def _pool(self, module: nn.Module, x: Tensor, out: Tensor) -> None:
         x = numbers(x)
         before = self._origin(x) or Pooled(magnitude_levels(x), 1)
-        area = _area(module, x, out)
-        if before.levels is not None and area is not None:
-            after = Pooled(before.levels, before.area * area)
+        window = _cells(module, x, out)
+        if before.levels is not None and window is not None:
+            cells, divisor = window
+            levels = tuple(level * cells / divisor for level in before.levels)
+            after = Pooled(levels, before.area * cells)
             self._pooled[out.untyped_storage().data_ptr()] = (out, after)
 
     def _neuron(self, name: str, module: nn.Module, x: Tensor | None, out) -> None:
@@ -186,54 +233,37 @@ class _Watch:
             multiplications=updates * leaks.multiplications,
             shifts=updates * leaks.shifts,
             states=updates * leaks.states,
+            membrane_updates=0 if x is None else self._membrane_updates(name, x, values),
         )
         self.neurons[name] = self.neurons[name] + found if name in self.neurons else found
 
+    def _membrane_updates(self, name: str, x: Tensor, spikes: Tensor) -> int:
+        """Neurons of the first step, and spikes of the others.
 
-def _draws(network: nn.Module, weights: Weights | None) -> int:
-    """K of weights that have a draw axis more than the network's own."""
-    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    drawn = [w.shape[0] for n, w in (weights or {}).items() if w.ndim > own[n].ndim]
-    return max(drawn, default=1)
-
-
-def _first(args: tuple, kwargs: dict) -> Tensor:
-    """A layer's input, given by position or by name."""
-    return args[0] if args else next(iter(kwargs.values()))
+        A network that loops over time calls its neurons step by step, with or without the axis.
+        """
+        if name in self.neurons:
+            return int(torch.count_nonzero(spikes))
+        if x.ndim < 3 or x.shape[1] != self.run.examples:
+            return x.numel()
+        return x.numel() // len(x) + int(torch.count_nonzero(spikes[1:]))
 
 
 def _has_state(module: nn.Module) -> bool:
     return "state" in inspect.signature(module.forward).parameters
 
 
-def _area(module: nn.Module, x: Tensor, out: Tensor) -> int | None:
-    """Cells of an average, where every average is over equally many; else None."""
+def _cells(module: nn.Module, x: Tensor, out: Tensor) -> tuple[int, int] | None:
+    """Cells of a window and what their sum is divided by, where it is one number; else None."""
     if isinstance(module, nn.AdaptiveAvgPool2d):
         sides = list(zip(x.shape[-2:], out.shape[-2:], strict=True))
-        return (
-            None
-            if any(a % b for a, b in sides)
-            else sides[0][0] * sides[1][0] // (sides[0][1] * sides[1][1])
-        )
+        if any(a % b for a, b in sides):
+            return None
+        cells = sides[0][0] * sides[1][0] // (sides[0][1] * sides[1][1])
+        return cells, cells
     kernel = module.kernel_size
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    padded = module.padding not in (0, (0, 0)) and not module.count_include_pad
+    cells = kernel * kernel if isinstance(kernel, int) else kernel[0] * kernel[1]
     if module.divisor_override is not None:
-        return module.divisor_override
-    return None if padded or module.ceil_mode else height * width
-
-
-def _require_countable(network: nn.Module) -> None:
-    """Refuse weights that no hook would see: a cost that is left out looks like none."""
-    unknown = []
-    for name, module in network.named_modules():
-        counted = isinstance(module, (*SYNAPSES, *_NORMS)) or "parametrizations" in name.split(".")
-        own = [] if counted else list(module.parameters(recurse=False))
-        # One value a channel or a layer (thresholds, leaks, scales) is no synapse.
-        if any(sum(side > 1 for side in p.shape) > 1 for p in own):
-            unknown.append(f"{name or 'the network itself'} ({type(module).__name__})")
-    if unknown:
-        raise ValueError(
-            f"cannot count the weights of {', '.join(unknown)}; counted are Linear and Conv2d of "
-            "torch.nn and bayesnn_spike.nn: write the layer with these"
-        )
+        return cells, module.divisor_override
+    padded = module.padding not in (0, (0, 0)) and not module.count_include_pad
+    return None if padded or module.ceil_mode else (cells, cells)

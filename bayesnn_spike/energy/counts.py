@@ -11,8 +11,8 @@ from bayesnn_spike.energy.text import table
 
 _STATIC = {
     *("name", "kind", "layer", "levels", "area", "ternary", "binary", "bias", "fan_in", "analog"),
-    *("weights", "zero_weights"),
 }
+_WEIGHTS = {"weights", "zero_weights"}  # more draws have more of them, more examples have not
 
 INPUT = "(input)"
 """The row of neurons that run before any synapse."""
@@ -38,7 +38,7 @@ class SynapseCounts:
         weighted: outputs reached, times |x|.
         weights, zero_weights: weights of all draws, and zeros among them.
         levels: magnitudes of the spikes; one at most, None if the input is analog.
-        area: cells of the average pooling that the spikes went through, 1 without.
+        area: cells of the pooling that the spikes went through, 1 without.
         ternary: all inputs are -1, 0 or 1.
         binary: all weights have one magnitude.
         bias: a bias is added at every application.
@@ -74,7 +74,7 @@ class SynapseCounts:
 
     @property
     def amplitude(self) -> float:
-        """Magnitude of one spike, 1 if there was none."""
+        """Magnitude of one spike, as if its cells were averaged; 1 if there was none."""
         return self.levels[0] if self.levels else 1.0
 
     @property
@@ -118,15 +118,14 @@ class NeuronCounts:
     """One layer of neurons or activations, summed over draws, steps and examples.
 
     Attributes:
-        name: the module's path.
-        kind: its class.
+        name, kind: the module's path, and its class.
         layer: the synapse that ran before it; "" for the input's own traces.
         updates: updates of a state: neurons x T x K x examples; 0 for a stateless activation.
-        outputs: values that came out.
-        nonzero: of these, not 0 (spikes).
+        outputs, nonzero: values that came out, and those of them that are not 0 (spikes).
         multiplications: leaks that need a multiplier, summed over updates.
         shifts: leaks 1 - 2^-k, a shift and a subtraction, summed over updates.
         states: state variables, summed over updates.
+        membrane_updates: neurons at the first step, and spikes, which reset, at the others.
         analog: the values that came out are no spikes (traces, activations).
     """
 
@@ -140,6 +139,7 @@ class NeuronCounts:
     multiplications: int
     shifts: int
     states: int
+    membrane_updates: int
 
     @property
     def rate(self) -> float:
@@ -161,6 +161,8 @@ class Counts:
         steps: T; 1 for an ANN.
         draws: K.
         ann: a network without time: every operation is a MAC.
+        parameters: numbers among the parameters of one network; None: no network was counted.
+        footprint: bytes of its parameters and buffers, as they are kept; None likewise.
     """
 
     synapses: tuple[SynapseCounts, ...]
@@ -169,6 +171,8 @@ class Counts:
     steps: int
     draws: int
     ann: bool
+    parameters: int | None
+    footprint: int | None
 
     def __add__(self, other: "Counts") -> "Counts":
         """Counts of both sets of examples.
@@ -186,7 +190,11 @@ class Counts:
             ValueError: they are of other networks, steps or numbers of examples.
         """
         joined = self._joined(other, "steps", "examples", "ann")
-        return replace(joined, draws=self.draws + other.draws)
+        synapses = tuple(
+            replace(s, **{name: getattr(a, name) + getattr(b, name) for name in _WEIGHTS})
+            for s, a, b in zip(joined.synapses, self.synapses, other.synapses, strict=True)
+        )
+        return replace(joined, synapses=synapses, draws=self.draws + other.draws)
 
     def _joined(self, other: "Counts", *same: str) -> "Counts":
         for what in same:
@@ -226,23 +234,18 @@ class Counts:
         once = []
         for s in self.synapses:
             share = self.examples / s.applications if s.applications else 0.0
-            scaled = {
-                f: round(getattr(s, f) * share)
-                for f in ("dense", "connections", "inputs", "outputs")
-            }
-            count = self.examples if s.applications else 0
+            sizes = ("dense", "connections", "inputs", "outputs")
+            scaled = {f: round(getattr(s, f) * share) for f in sizes}
             full = {
-                "applications": count,
-                "distinct": count,
+                **dict.fromkeys(("applications", "distinct"), self.examples if share else 0),
+                **dict.fromkeys(("ops", "effective"), scaled["connections"]),
                 "nonzero": scaled["inputs"],
                 "magnitude": float(scaled["inputs"]),
-                "ops": scaled["connections"],
-                "effective": scaled["connections"],
                 "weighted": float(scaled["connections"]),
             }
             flags = {"levels": None, "area": 1, "ternary": False, "binary": False}
             once.append(replace(s, **scaled, **full, **flags))
-        return Counts(tuple(once), (), self.examples, 1, 1, ann=True)
+        return Counts(tuple(once), (), self.examples, 1, 1, True, None, None)
 
     def layers(self) -> list[tuple[SynapseCounts | None, list[NeuronCounts]]]:
         """Return every synapse with the neurons behind it; None first for those of the input."""
@@ -283,14 +286,14 @@ def _input(s: SynapseCounts) -> str:
 
 
 def _added(left: Any, right: Any, merged: dict[str, Any]) -> Any:
-    """Sum every field that is a sum."""
+    """Sum every field that is a sum over examples."""
     for field in fields(left):
-        if field.name not in _STATIC:
+        if field.name not in _STATIC | _WEIGHTS:
             merged[field.name] = getattr(left, field.name) + getattr(right, field.name)
     return replace(left, **merged)
 
 
 def _times(counts: Any, factor: int) -> Any:
-    """Multiply every field that is a sum."""
+    """Multiply every field that is a sum over draws."""
     sums = [field.name for field in fields(counts) if field.name not in _STATIC]
     return replace(counts, **{name: getattr(counts, name) * factor for name in sums})

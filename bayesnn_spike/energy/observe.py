@@ -18,7 +18,10 @@ SYNAPSES = (Linear, Conv2d, nn.Linear, nn.Conv2d)
 
 
 class Pooled(NamedTuple):
-    """Where values came from: spikes of these magnitudes, averaged over `area` cells."""
+    """Where values came from: spikes of these magnitudes, averaged over `area` cells.
+
+    A sum over the cells is an average of spikes that are `area` times as large.
+    """
 
     levels: tuple[float, ...] | None
     area: int
@@ -55,37 +58,40 @@ def layer(
 
     Args:
         name: the module's path.
-        weight: `[*K, M, N]` or `[*K, O, C / groups, kh, kw]`, numbers or signs.
+        weight: `[M, N]` or `[O, C / groups, kh, kw]`, numbers or signs.
         x: inputs `[*lead, *features]`, numbers.
         window: geometry of a convolution, None for a linear layer.
         pooled: what is known of the inputs' origin.
         run: steps and examples of the network's call.
         bias: whether a bias is added.
+
+    Raises:
+        ValueError: a weight with draws of its own.
     """
     feature_dims, base = (1, 2) if window is None else (3, 4)
-    features, outputs = tuple(x.shape[-feature_dims:]), weight.shape[-base]
+    if weight.ndim != base:
+        raise ValueError(
+            f"{name}: the network's own weight has shape {tuple(weight.shape)}, {weight.ndim} axes "
+            f"for {base}; give draws to count as weights={{...}}"
+        )
+    features, outputs = tuple(x.shape[-feature_dims:]), weight.shape[0]
     x, held = _one_of_equal_steps(x, feature_dims)
     own = magnitude_levels(x)
     known = Pooled(own, 1) if pooled is None else pooled
-    lead = x.flatten(1, -feature_dims - 1) if x.ndim == feature_dims + 3 else None
-    lead = x.flatten(0, -feature_dims - 1)[None] if lead is None else lead  # [K, n, *features]
-    # Inputs without draws meet every draw of the weights.
-    meets = (weight.shape[0] if weight.ndim > base else 1) if len(lead) == 1 else 1
-    factor = held * meets
-    applications = len(lead) * lead.shape[1] * factor
-    distinct = applications // held if held > 1 else _distinct(lead, run) * meets
+    lead = x.flatten(0, -feature_dims - 1)  # [n, *features]
+    applications = len(lead) * held
+    distinct = len(lead) if held > 1 else _distinct(lead, run)
 
-    nonzero = (lead != 0).sum(1).double().cpu()
-    magnitude = lead.abs().sum(1, dtype=torch.float64).cpu()
+    nonzero = (lead != 0).sum(0).double().cpu()
+    magnitude = lead.abs().sum(0, dtype=torch.float64).cpu()
     full = full_connections(outputs, features, window)
-    ops = round(float((nonzero * full).sum())) * factor
+    ops = round(float((nonzero * full).sum())) * held
     weights, zeros, binary = _weights(weight)
     effective = ops
     if zeros:
-        values = weight.detach() if weight.ndim > base else weight.detach()[None]
-        fan = connections(values, features, window).cpu()
+        fan = connections(weight.detach()[None], features, window).cpu()
         effective = round(float((nonzero * fan).sum())) * held
-    fan_in = math.prod(weight.shape[-base + 1 :])
+    fan_in = math.prod(weight.shape[1:])
     places = _places(outputs, features, window)
     return SynapseCounts(
         name=name,
@@ -96,11 +102,11 @@ def layer(
         connections=applications * round(float(full.sum())),
         inputs=applications * math.prod(features),
         outputs=applications * places,
-        nonzero=round(float(nonzero.sum())) * factor,
-        magnitude=float(magnitude.sum()) * factor,
+        nonzero=round(float(nonzero.sum())) * held,
+        magnitude=float(magnitude.sum()) * held,
         ops=ops,
         effective=effective,
-        weighted=float((magnitude * full).sum()) * factor,
+        weighted=float((magnitude * full).sum()) * held,
         weights=weights,
         zero_weights=zeros,
         levels=known.levels,
@@ -156,13 +162,12 @@ def _one_of_equal_steps(x: Tensor, feature_dims: int) -> tuple[Tensor, int]:
 
 
 def _distinct(lead: Tensor, run: Run) -> int:
-    """Applications `[K, n, *features]`, those of an example with equal steps counted once."""
-    draws, count = lead.shape[:2]
-    if run.steps == 1 or count % (run.steps * run.examples):
-        return draws * count
-    steps = lead.unflatten(1, (-1, run.steps, run.examples))
-    same = (steps == steps[:, :, :1]).flatten(4).all(-1).all(2)
-    return draws * count - int(same.sum()) * (run.steps - 1)
+    """Applications `[n, *features]`, those of an example with equal steps counted once."""
+    if run.steps == 1 or len(lead) % (run.steps * run.examples):
+        return len(lead)
+    steps = lead.unflatten(0, (-1, run.steps, run.examples))
+    same = (steps == steps[:, :1]).flatten(3).all(-1).all(1)
+    return len(lead) - int(same.sum()) * (run.steps - 1)
 
 
 def _places(outputs: int, features: tuple[int, ...], window: Window | None) -> int:

@@ -40,8 +40,9 @@ class Graph(nn.Module):
 
     Raises:
         ValueError: a node reads something that is not before it, or is called "input"; there is no
-            such output; (at call) the state has another number of entries; or a network of
-            neurons in the delayed order, started from rest, has too few steps to be heard.
+            such output; (at call) the state has another number of entries; an input, started
+            from rest, has no axis of time; or a network of neurons in the delayed order, started
+            from rest, has too few steps to be heard.
 
     Oracle: tests/nn/test_graph.py.
     """
@@ -95,6 +96,11 @@ class Graph(nn.Module):
     def forward(self, x: Tensor, state: tuple | None = None) -> tuple[Any, tuple]:
         """Map `[*K, T, B, *features]` to (output, state)."""
         if state is None:
+            if len(x.shape) < self._feature_dims + 2:
+                raise ValueError(
+                    f"expected [*K, T, B, *features] with {self._feature_dims} axes of features, "
+                    f"got shape {tuple(x.shape)}; encoding.direct(images, T) makes it of images"
+                )
             state = self.at_rest(x.shape[-self._feature_dims - 2])
         if len(state) != len(self._inputs):
             raise ValueError(

@@ -39,7 +39,7 @@ def test_the_current_arrives_through_the_second_input_of_a_sum(rescale: float) -
     fixed = Maximum(fixed=(("relu", rescale), ("relu_1", 0.5)))
     made = convert(ann, x, thresholds=fixed, encoder=FOUR)
     step = made.plan["relu_2"]
-    assert source(made.plan, step) == Source("c", (("add", 1),))
+    assert source(made.plan, step) == Source("c", (("add", (1,)),))
     assert float(made.network.add.gain1) == pytest.approx(0.5 / rescale)
     before = currents(made.network, x, "relu_2")
     add_current(made.network, made.plan, step, torch.arange(6.0))
@@ -54,6 +54,41 @@ def test_bias_calibration_of_a_skip_named_first() -> None:
     found = calibrate(made, x, encoder=Direct(8))
     for before, after in zip(made.report.layers, found.report.layers, strict=True):
         assert after.error < before.error
+
+
+def added_to_itself(times: int) -> nn.Module:
+    """relu(h + h) with h = a(x); twice that sum for times = 4."""
+
+    def forward(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        h = self.a(x)
+        h = h + h
+        return self.b((h + h if times == 4 else h).relu())
+
+    return seeded(Function(forward, a=nn.Linear(6, 6), b=nn.Linear(6, 3)))
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_a_sum_of_one_current_with_itself_is_the_layer_with_larger_weights(times: int) -> None:
+    """Red before: both inputs of the sum brought the whole current."""
+    twice, x = added_to_itself(times), images(40, 6)
+    once = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            getattr(once[0], name).copy_(times * getattr(twice.a, name))
+            getattr(once[2], name).copy_(getattr(twice.b, name))
+    eight = Direct(8)
+    for options in (NeuronOptions(shift_steps=8), NeuronOptions()):
+        pair = [convert(net, x, encoder=eight, neuron=options) for net in (twice, once)]
+        if options.shift_steps is None:
+            pair = [calibrate(made, x, encoder=eight) for made in pair]
+        errors = [made.report.layers[0].error for made in pair]
+        assert errors[0] == pytest.approx(errors[1], rel=1e-3)
+        one, other = (
+            made.network.get_submodule(n).bias for made, n in zip(pair, "a0", strict=True)
+        )
+        torch.testing.assert_close(times * one, other)
+    sums = ((("add_1", (0, 1)),) if times == 4 else ()) + (("add", (0, 1)),)
+    assert source(pair[0].plan, next(pair[0].plan.neurons())) == Source("a", sums)
 
 
 def test_a_layer_that_is_read_twice_is_not_moved() -> None:
@@ -104,6 +139,9 @@ def test_the_shift_is_v_over_2t_of_every_layer_and_part_of_the_report() -> None:
 def test_wrong_shifts_are_refused() -> None:
     with pytest.raises(ValueError, match="shift_steps must be positive"):
         NeuronOptions(shift_steps=0)
+    with pytest.raises(ValueError, match=r"v_init=0\.5 and shift_steps=8: .* shift it twice"):
+        NeuronOptions(v_init=0.5, shift_steps=8)
+    assert NeuronOptions(v_init=0.0, shift_steps=8).shift_steps == 8
     net = Function(
         lambda self, x: self.b(self.a(x).relu().relu()), a=nn.Linear(3, 3), b=nn.Linear(3, 2)
     )

@@ -70,6 +70,9 @@ def test_chosen_layers() -> None:
         binarise(converted(), ["3"])
     with pytest.raises(ValueError, match="'no' is no layer with weights"):
         bernoulli_prior(converted(), ["no"])
+    for made in (binarise, bernoulli_prior):
+        with pytest.raises(TypeError, match=r"several, as \('2',\), got the string '2'"):
+            made(converted(), "2")
     net = converted()
     with torch.no_grad():
         net.get_submodule("2").weight.zero_()

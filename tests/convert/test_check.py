@@ -1,6 +1,7 @@
 """convert/check: images that do not fit, in sentences, at every door."""
 
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_labels_are_checked() -> None:
 def test_what_fits_passes() -> None:
     made = convert(chain(), X, encoder=FOUR).network
     require_images(X, like=weight_of(made), shape=(1, 8, 8))
-    require_fit(made, X)
+    assert torch.equal(require_fit(made, X), torch.zeros(5))
     assert weight_of(nn.ReLU()) is None
     require_images(X, like=None, shape=None)
 
@@ -118,6 +119,7 @@ def test_networks_and_conversions_are_told_apart(tmp_path: Path) -> None:
     ("options", "kind", "text"),
     [
         ({"thresholds": Maximum}, TypeError, r"such as Maximum\(\), .*, got Maximum"),
+        ({"thresholds": "max"}, TypeError, r"such as Maximum\(\), .*, got 'max'"),
         ({"thresholds": 0.7}, TypeError, r"such as Maximum\(\), Maximum\(0\.7\), .*, got 0\.7"),
         ({"encoder": 32}, TypeError, r"encoder must be Direct\(\.\.\.\) or SignedRate\(.*, got 32"),
         ({"neuron": NeuronOptions}, TypeError, r"neuron must be NeuronOptions\(\), got the class"),
@@ -127,3 +129,65 @@ def test_networks_and_conversions_are_told_apart(tmp_path: Path) -> None:
 def test_options_of_convert_are_values(options: dict, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind, match=text):
         convert(chain(), X, **options)
+
+
+def simple() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def test_what_is_no_network_is_refused() -> None:
+    """Red before: AttributeError, or a word about len()."""
+    made = convert(chain(), X, encoder=FOUR)
+    for wrong, text in (
+        (None, "must be a module of torch.nn, got NoneType"),
+        (X, "must be a module of torch.nn, got Tensor"),
+        (nn.Linear, "must be a module of torch.nn, got the class Linear itself"),
+        (made, "is converted already (a Conversion): give the one that it was made from"),
+        (made.network, "is converted already (a Graph)"),
+    ):
+        for door in (lambda w=wrong: convert(w, X), lambda w=wrong: with_qcfs(w, 4, X)):
+            with pytest.raises(TypeError, match=re.escape(text)):
+                door()
+
+
+def test_wrapped_networks_are_told_what_is_inside() -> None:
+    net = simple()
+    inside = nn.Sequential(torch.compile(net[:3]), net[3])
+    for wrapped, text in (
+        (torch.compile(net), "the network: is compiled by torch.compile; give its ._orig_mod"),
+        (inside, "0: is compiled by torch.compile"),
+        (nn.DataParallel(net), "the network: is wrapped in DataParallel; give its .module"),
+        (torch.jit.trace(net, X), "the network: is compiled by torch.jit; give the module that"),
+    ):
+        for door in (lambda w=wrapped: convert(w, X), lambda w=wrapped: with_qcfs(w, 4, X)):
+            with pytest.raises(ConversionError, match=re.escape(text)):
+                door()
+
+
+class Keeps(nn.Module):
+    """Keeps its features, as some do to look at them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = simple()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.features = self.net[:3](x)
+        return self.net[3](self.features)
+
+
+def test_what_cannot_be_copied_is_named() -> None:
+    """Red before: a RuntimeError of deepcopy."""
+    net = nn.Sequential(Keeps())
+    convert(net, X, encoder=FOUR)
+    with torch.no_grad():
+        net(X)
+    convert(net, X, encoder=FOUR)
+    net(X)
+    for door in (lambda: convert(net, X), lambda: with_qcfs(net, 4, X)):
+        with pytest.raises(ConversionError, match=r"  0\.features: keeps what a call has computed"):
+            door()
+    net = simple()
+    net.lock = threading.Lock()
+    with pytest.raises(ConversionError, match=r"the network: cannot be copied \(TypeError: cannot"):
+        convert(net, X)

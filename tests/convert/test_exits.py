@@ -65,8 +65,14 @@ def test_limits_trade_time_for_accuracy() -> None:
 
 
 def test_wrong_requests_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"the curve has 2 images, got labels of \(3,\)"):
-        early_exit(BY_HAND, torch.zeros(3), [1.0])
+    for labels in (LABELS[:1], LABELS.float()):
+        with pytest.raises(ValueError, match="2 images need as many whole numbers as labels"):
+            early_exit(BY_HAND, labels, [1.0])
+    for labels in ([0, 3], [-1, 0]):
+        with pytest.raises(ValueError, match="has 3 classes, so labels must be 0 to 2, got"):
+            early_exit(BY_HAND, labels, [1.0])
+    with pytest.raises(TypeError, match="found must be what curve returns, got a Tensor"):
+        early_exit(READOUTS, LABELS, [1.0])
     with pytest.raises(ValueError, match="limits must be numbers"):
         early_exit(BY_HAND, LABELS, [math.nan])
     with pytest.raises(TypeError, match=r"limits must be a sequence such as .*, got a float"):

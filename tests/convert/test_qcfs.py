@@ -1,7 +1,5 @@
 """convert/qcfs: the activation by hand, its gradients, and what it becomes in spikes."""
 
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -17,7 +15,7 @@ from bayesnn_spike.convert import (
 )
 from bayesnn_spike.encoding import Direct, direct
 from bayesnn_spike.neurons import ThresholdNeuron
-from tests.convert.nets import Function, chain, images, mlp, residual, seeded
+from tests.convert.nets import images, mlp, seeded
 
 
 def test_values_by_hand() -> None:
@@ -79,52 +77,6 @@ def test_deep_networks_agree_at_few_steps() -> None:
     assert curve(plain, x, ann(x).argmax(1), encoder=Direct(1), steps=(8,)).accuracy[0] < 0.6
 
 
-@pytest.mark.parametrize("percentile", [100.0, 90.0])
-def test_bounds_come_from_the_images(percentile: float) -> None:
-    net, x = chain().train(), images(20, 1, 8, 8)
-    before = copy.deepcopy(net.state_dict())
-    ann = with_qcfs(net, 4, x, percentile=percentile)
-    values = net.conv1(x).relu().flatten().sort().values
-    rank = round(percentile / 100 * len(values))
-    assert ann.relu1.bound.item() == pytest.approx(float(values[rank - 1].detach()))
-    assert isinstance(net.relu1, nn.ReLU)
-    assert ann.training
-    assert ann.drop2.training
-    assert all(torch.equal(value, before[n]) for n, value in net.state_dict().items())
-    assert "relu1.bound" in dict(ann.named_parameters())
-
-
-def test_what_has_no_bound_is_refused() -> None:
-    x = images(4, 3)
-    functional = Function(lambda self, x: self.a(x).relu(), a=nn.Linear(3, 3))
-    with pytest.raises(ValueError, match=r"no nn\.ReLU module"):
-        with_qcfs(functional, 4, x)
-    dead = seeded(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)))
-    with torch.no_grad():
-        dead[0].bias.fill_(-100)
-    with pytest.raises(ValueError, match=r"no activation of \['1'\] is positive"):
-        with_qcfs(dead, 4, x)
-    with pytest.raises(ValueError, match="percentile"):
-        with_qcfs(dead, 4, x, percentile=0)
-    with pytest.raises(ValueError, match="levels"):
-        QcfsReLU(0, 1.0)
-    for levels in (2.5, x):
-        with pytest.raises(ValueError, match="levels must be a whole number, got "):
-            with_qcfs(dead, levels, x)
-    with pytest.raises(ValueError, match="bound"):
-        QcfsReLU(4, 0.0)
-    act = QcfsReLU(4, 1.0)
-    with torch.no_grad():
-        act.bound.fill_(-0.5)
-    with pytest.raises(ValueError, match=r"has become -0\.5"):
-        act(torch.ones(1))
-
-
-def test_a_residual_network_is_named_where_it_has_no_modules() -> None:
-    ann = with_qcfs(residual(), 4, images(4, 1, 8, 8))
-    assert isinstance(ann.act, QcfsReLU)
-
-
 def test_double_precision_stays() -> None:
     x = images(20, 6).double()
     plain = nn.Sequential(nn.Linear(6, 8, bias=False), nn.ReLU(), nn.Linear(8, 3, bias=False))
@@ -136,3 +88,15 @@ def test_double_precision_stays() -> None:
         assert all(
             b.dtype == torch.float64 for b in made.network.buffers() if b.is_floating_point()
         )
+
+
+def test_what_is_no_activation_is_refused() -> None:
+    with pytest.raises(ValueError, match="levels"):
+        QcfsReLU(0, 1.0)
+    with pytest.raises(ValueError, match="bound"):
+        QcfsReLU(4, 0.0)
+    act = QcfsReLU(4, 1.0)
+    with torch.no_grad():
+        act.bound.fill_(-0.5)
+    with pytest.raises(ValueError, match=r"has become -0\.5"):
+        act(torch.ones(1))

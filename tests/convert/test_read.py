@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from bayesnn_spike.convert.plan import Drop, Pool, Rectify, Synapse
+from bayesnn_spike.convert.plan import Drop, Flatten, Pool, Rectify, Synapse
 from bayesnn_spike.convert.qcfs import QcfsReLU
-from bayesnn_spike.convert.read import advice, read_function, read_module
+from bayesnn_spike.convert.read import advice, advice_on_several, read_function, read_module
 from bayesnn_spike.convert.refuse import Reason
 from tests.convert.nets import images, seeded
 
@@ -92,3 +92,51 @@ def test_functions() -> None:
     assert "AvgPool2d" in advice("max_pool2d")
     assert "nn.Linear" in advice("linear")
     assert "scale each" in advice("cat")
+    assert "scale each" in advice_on_several("cat")
+    assert "sign in the weights" in advice_on_several("sub")
+    assert advice_on_several("mul") == "branches are joined by + only"
+
+
+@pytest.mark.parametrize("width", [3, 4])
+def test_only_the_mean_of_a_whole_map_converts(width: int) -> None:
+    """Red before: other axes passed where the shapes met by chance, as C = W = 3 here."""
+    before = torch.Size((2, 3, 4, width))
+    for dims in ((2, 3), [-1, -2], (3, 2)):
+        for args, kwargs in (((dims,), {}), ((), {"dim": dims}), ((), {"axis": dims})):
+            found = read_function("mean", args, kwargs, (before, before[:2]), "f")
+            assert [type(o) for o in found] == [Pool, Flatten]
+    kept = read_function("mean", ((2, 3),), {}, (before, torch.Size((2, 3, 1, 1))), "f")
+    assert [type(o) for o in kept] == [Pool]
+    for dims in ((1, 2), 1, (0, 1), None):
+        found = read_function("mean", (dims,), {}, (before, before[:2]), "f")
+        assert str(found).startswith(f"f: a mean over dim={dims} of [n, C, H, W]; only the mean")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [((0.5, True), {}), ((), {"p": 0.5, "training": True}), ((0.5,), {"train": True})],
+)
+def test_dropout_that_is_always_on_is_refused(args: tuple, kwargs: dict) -> None:
+    size = torch.Size((2, 3))
+    found = read_function("dropout", args, kwargs, (size, size), "f")
+    assert str(found).startswith("f: a dropout that is on in evaluation as well; give it training=")
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "relu"),
+    [
+        ("clamp", (), {"min": 0}, True),
+        ("clamp_", (0.0,), {}, True),
+        ("clip", (0, None), {}, True),
+        ("clamp_min", (0,), {}, True),
+        ("clamp", (0, 6), {}, False),
+        ("clamp", (0,), {"max": 1.0}, False),
+        ("clamp", (), {"max": 0}, False),
+        ("clamp", (-1,), {}, False),
+    ],
+)
+def test_a_clamp_at_zero_is_a_relu(name: str, args: tuple, kwargs: dict, relu: bool) -> None:
+    size = torch.Size((2, 3))
+    found = read_function(name, args, kwargs, (size, size), "f")
+    assert (str(found) == "f: a ReLU by another name; write nn.ReLU()") is relu
+    assert isinstance(found, Reason)

@@ -60,3 +60,23 @@ def test_too_few_steps_are_refused_either_way(implementation) -> None:
             list(run(made, x, Direct(3), 3))
         with pytest.raises(ValueError, match="exact chance"):
             spike_counts(made, x, Direct(3))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_hooks_of_a_chain_are_called(before: bool) -> None:
+    """Red before: the chain ran by its spikes, past its modules."""
+    x, code, seen = images(4, 50), Direct(20), []
+    made = convert(mlp(), x, encoder=code).network
+    plain = torch.cat(list(run(made, x, code, 20)))
+    counts = spike_counts(made, x, code)
+    neurons = made.get_submodule("5")
+    if before:
+        neurons.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    else:
+        neurons.register_forward_hook(lambda module, inputs, output: seen.append(len(output[0])))
+    found = torch.cat(list(run(made, x, code, 20)))
+    assert seen == [8, 8, 4]
+    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-4)
+    for name, count in spike_counts(made, x, code).items():
+        assert torch.equal(count, counts[name])
+    assert len(seen) == 6

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bayesnn_spike.convert import ConversionError
+from bayesnn_spike.convert.plan import Drop
 from bayesnn_spike.convert.trace import trace
 from tests.convert.nets import Function, images, seeded
 
@@ -72,3 +73,69 @@ def test_inside_a_network_such_functions_are_not_said_to_be_the_head() -> None:
 def test_a_network_that_returns_its_input_has_no_relu() -> None:
     (found,) = reasons(nn.Identity(), images(2, 3))
     assert "has no ReLU" in found
+
+
+BEFORE = "do it to the images before, outside the network"
+
+
+@pytest.mark.parametrize(
+    ("normalise", "count"),
+    [
+        (lambda x: (x - 0.5) / 0.5, 2),
+        (lambda x: 2 * x - 1, 2),
+        (lambda x: (x.flatten(1) + 0.1).div(0.3), 2),
+        (lambda x: (x - x.mean()) / x.std(), 4),
+    ],
+)
+def test_images_are_to_be_normalised_before(normalise, count: int) -> None:
+    """Red before: `put the factor into the weights`."""
+    net = Function(
+        lambda self, x: self.b((2 * self.a(normalise(x).flatten(1))).relu()),
+        a=nn.Linear(16, 3),
+        b=nn.Linear(3, 2),
+    )
+    *found, inside = reasons(seeded(net), images(3, 1, 4, 4))
+    assert len(found) == count
+    assert all(BEFORE in reason for reason in found)
+    assert "put the factor into the weights" in inside
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (lambda self, x: F.dropout(self.a(x).relu(), 0.5), "dropout(): a dropout that is on in"),
+        (lambda self, x: torch.dropout(self.a(x).relu(), 0.5, True), "a dropout that is on in"),
+        (lambda self, x: self.a(x).clamp(min=0), "clamp(): a ReLU by another name; write nn.ReLU"),
+        (lambda self, x: torch.cat([self.a(x), x], 1)[:, :3].relu(), "would need a scale each"),
+        (lambda self, x: (self.a(x) - x).relu(), "sub of several tensors; add, with the sign"),
+        (lambda self, x: (self.a(x) * x).relu(), "mul of several tensors; branches are joined"),
+    ],
+)
+def test_reasons_say_what_it_is(function, text: str) -> None:
+    net = Function(lambda self, x: self.b(function(self, x)), a=nn.Linear(3, 3), b=nn.Linear(3, 2))
+    assert text in reasons(seeded(net), images(3, 3))[0]
+
+
+def test_dropout_in_training_alone_passes() -> None:
+    for off in (
+        lambda self, x: F.dropout(x, 0.5, self.training),
+        lambda self, x: torch.dropout(x, 0.5, train=self.training),
+    ):
+        net = Function(
+            lambda self, x, off=off: self.b(off(self, self.a(x).relu())),
+            a=nn.Linear(3, 3),
+            b=nn.Linear(3, 2),
+        )
+        drop = trace(seeded(net).train(), images(3, 3)).steps[2].operation
+        assert isinstance(drop, Drop)
+        assert drop.rate == 0.5
+
+
+def test_a_mean_over_other_axes_of_a_map_is_named_where_shapes_meet() -> None:
+    net = Function(
+        lambda self, x: self.b(self.a(x).relu().mean((1, 2))),
+        a=nn.Conv2d(1, 8, 3, padding=1),
+        b=nn.Linear(8, 2),
+    )
+    (found,) = reasons(seeded(net), images(3, 1, 8, 8))
+    assert found.startswith("mean(): a mean over dim=(1, 2) of [n, C, H, W]")

@@ -27,3 +27,12 @@ def test_no_step_is_refused() -> None:
         direct(torch.ones(1, 1), 0)
     with pytest.raises(ValueError, match=r"Direct\.steps must be positive"):
         Direct(0)
+
+
+@pytest.mark.parametrize("steps", [2.5, 4.0, True, "4"])
+def test_steps_are_a_whole_number(steps: object) -> None:
+    """Red before: a TypeError of torch, at the first use."""
+    with pytest.raises(ValueError, match=r"Direct\.steps must be a whole number"):
+        Direct(steps)
+    with pytest.raises(ValueError, match="steps must be a whole number"):
+        direct(torch.ones(1, 1), steps)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bayesnn_spike.convert import convert
+from bayesnn_spike.convert import convert, sum_pools
 from bayesnn_spike.encoding import Direct, direct
 from bayesnn_spike.energy import (
     FP32,
@@ -153,6 +153,32 @@ def test_the_two_are_not_confused() -> None:
     for wrong in ((snn.as_ann(), snn), (snn, snn), (snn.as_ann(), None)):
         with pytest.raises(ValueError, match="count\\(\\) first, then of count_ann\\(\\)"):
             compare(*wrong)
+
+
+def test_networks_are_no_counts() -> None:
+    network = small_snn()
+    snn = count(network, spikes_like(4, 1, 2, 6, 6))
+    with pytest.raises(TypeError, match=r"snn must be Counts\(\.\.\.\), got Sequential"):
+        compare(network)
+    with pytest.raises(TypeError, match=r"ann must be Counts\(\.\.\.\), got Sequential"):
+        compare(snn, network)
+
+
+def test_pools_that_add_change_no_number_of_a_converted_network() -> None:
+    ann = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, bias=False), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten()),
+        nn.Linear(36, 3, bias=False),
+    )
+    images = numbers_like(6, 1, 8, 8).abs()
+    network = convert(filled(ann).eval(), images, encoder=Direct(8)).network
+    for accounting in (Paper(), Strict(traffic=SRAM_8KB), NeuroBench()):
+        mean, total = (
+            compare(count(net, direct(images, 8)), accounting=accounting).layers
+            for net in (network, sum_pools(network))
+        )
+        for a, b in zip(mean, total, strict=True):
+            assert b.snn.joules == near(a.snn.joules)
+        assert (total[1].spikes, total[1].break_even) == near((mean[1].spikes, mean[1].break_even))
 
 
 def test_each_may_have_its_own_prices() -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 
 from bayesnn_spike.energy import (
@@ -109,3 +110,15 @@ def test_the_table_and_the_json_say_how_it_was_counted() -> None:
     assert tree["accounting"]["traffic"]["pj_per_byte"] == 1.25
     assert tree["table"]["mac_pj"] == 4.6
     assert [layer["name"] for layer in tree["layers"]] == ["conv", "strided", "head"]
+
+
+def test_what_is_no_value_is_refused() -> None:
+    counts = count(small_snn(), spikes_like(4, 3, 2, 6, 6))
+    for wrong, message in (
+        ((counts, "fp32"), r"table must be CostTable\(\.\.\.\), got 'fp32'"),
+        ((counts, FP32, Paper), r"accounting must be Paper\(\) or .* got the class Paper itself"),
+        ((counts, FP32, "paper"), r"accounting must be .* got 'paper'"),
+        ((cost(counts),), r"counts must be Counts\(\.\.\.\)"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            cost(*wrong)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from bayesnn_spike.energy import Counts, count, count_ann
+from bayesnn_spike.convert import QcfsReLU, convert
+from bayesnn_spike.encoding import Direct, direct
+from bayesnn_spike.energy import Counts, Strict, count, count_ann
 from bayesnn_spike.neurons import IF, LIF
 from bayesnn_spike.nn import Conv2d, Flatten, Fold, Linear, Sequential
-from bayesnn_spike.posterior import Bernoulli
-from bayesnn_spike.rng import Stream
 from tests.energy.brute import (
     filled,
     inputs_of,
@@ -78,6 +78,20 @@ def test_two_poolings_multiply_and_a_neuron_between_ends_them() -> None:
     assert found["first"].area == 16
     assert found["first"].spikes == float(x.sum())
     assert found["second"].area == 1
+
+
+def test_a_sum_over_cells_is_the_same_spikes_as_their_average() -> None:
+    x = spikes_like(4, 3, 2, 6, 6)
+    mean, total = (
+        count(
+            filled(Sequential(pool=Fold(pool, feature_dims=3), strided=Conv2d(2, 4, 2, stride=1))),
+            x,
+        ).synapses[0]
+        for pool in (nn.AvgPool2d(2), nn.AvgPool2d(2, divisor_override=1))
+    )
+    assert total.spikes == float(x.sum())
+    assert (total.area, total.synops) == (4, mean.synops)
+    assert total.rate == near(float(x.mean()))  # of a neuron, not of a cell
 
 
 @pytest.mark.parametrize(
@@ -167,41 +181,6 @@ def test_batches_count_what_the_whole_counts() -> None:
     assert whole.neurons == parts.neurons
 
 
-def test_k_draws_are_k_networks() -> None:
-    network, x = small_snn(), spikes_like(4, 3, 2, 6, 6)
-    posterior = Bernoulli({n: numbers_like(*p.shape) for n, p in network.named_parameters()})
-    drawn = posterior.sample(5, Stream(3))
-    before = {n: p.clone() for n, p in network.named_parameters()}
-    together = count(network, x, weights=drawn)
-    dense = {n: w.dense() for n, w in drawn.items()}
-    assert count(network, x, weights=dense) == together
-    alone = [count(network, x, weights={n: w[k] for n, w in dense.items()}) for k in range(5)]
-    assert together.draws == 5
-    assert all(s.binary for s in together.synapses)
-    for index, s in enumerate(together.synapses):
-        ones = [c.synapses[index] for c in alone]
-        for what in ("applications", "dense", "ops", "effective", "weighted", "spikes", "outputs"):
-            assert getattr(s, what) == sum(getattr(one, what) for one in ones)
-    for index, n in enumerate(together.neurons):
-        assert n.updates == sum(c.neurons[index].updates for c in alone)
-        assert n.nonzero == sum(c.neurons[index].nonzero for c in alone)
-    for name, parameter in network.named_parameters():
-        torch.testing.assert_close(parameter.detach(), before[name])
-
-
-def test_zero_weights_of_each_draw_meet_the_inputs_of_that_draw() -> None:
-    network, x = small_snn(), spikes_like(4, 3, 2, 6, 6)
-    drawn = {}
-    for index, (name, p) in enumerate(network.named_parameters()):
-        values = numbers_like(3, *p.shape, seed=index)
-        drawn[name] = values * spikes_like(*values.shape, rate=0.6, seed=9 + index)
-    together = count(network, x, weights=drawn)
-    alone = [count(network, x, weights={n: w[k] for n, w in drawn.items()}) for k in range(3)]
-    for index, s in enumerate(together.synapses):
-        assert s.effective == sum(c.synapses[index].effective for c in alone)
-        assert s.effective < s.ops
-
-
 def test_a_network_that_loops_over_time_itself_counts_the_same() -> None:
     class Loop(nn.Module):
         """The user's own: one step at a time."""
@@ -224,6 +203,7 @@ def test_a_network_that_loops_over_time_itself_counts_the_same() -> None:
     for a, b in zip(found.synapses, expected.synapses, strict=True):
         assert (a.applications, a.synops, a.dense) == (b.applications, b.synops, b.dense)
     assert found.neurons[0].updates == expected.neurons[0].updates == 7 * 4 * 8
+    assert found.neurons[0].membrane_updates == expected.neurons[0].membrane_updates
 
 
 def test_an_ann_is_counted_by_the_same_code() -> None:
@@ -253,3 +233,32 @@ def test_layers_of_ours_are_counted_like_plain_ones() -> None:
     x = spikes_like(4, 3, 2, 6, 6)
     (one,), (two,) = count(ours, x).synapses, count(Fold(plain, feature_dims=3), x).synapses
     assert one == replace(two, name="")
+
+
+def test_a_quantised_relu_is_an_activation() -> None:
+    ann = nn.Sequential(filled(nn.Linear(6, 5)), QcfsReLU(4, 2.0))
+    images = numbers_like(4, 6)
+    (found,) = count_ann(ann, images).neurons
+    alive = int((ann(images) != 0).sum())
+    assert 0 < alive < 20
+    assert (found.kind, found.updates, found.outputs, found.nonzero) == ("QcfsReLU", 0, 20, alive)
+
+
+def test_a_sum_of_spikes_is_analog() -> None:
+    class Pre(nn.Module):
+        """The head reads a sum."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 8, bias=False), nn.Linear(8, 8, bias=False)
+            self.head = nn.Linear(8, 3, bias=False)
+
+        def forward(self, x):
+            x = torch.relu(self.a(x))
+            return self.head(x + torch.relu(self.b(x)))
+
+    images = numbers_like(5, 6).abs()
+    made = convert(filled(Pre()).eval(), images, encoder=Direct(4))
+    _, second, head = count(made.network, direct(images, 4)).synapses
+    assert (second.spiking, head.spiking) == (True, False)
+    assert Strict().synapse(head, ann=False, signs=False).macs == 4 * 5 * 24

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from bayesnn_spike.convert import convert
+from bayesnn_spike.encoding import Direct, direct
 from bayesnn_spike.energy import count, count_ann
 from bayesnn_spike.models import lenet, local_mlp, mlp
 from bayesnn_spike.neurons import LIF
-from bayesnn_spike.nn import Linear, Sequential
+from bayesnn_spike.nn import Conv2d, Linear, Sequential
 from bayesnn_spike.rng import Stream
 from tests.energy.brute import filled, spikes_like
 
@@ -55,6 +57,47 @@ def test_other_padding_than_zeros_is_refused_with_its_layer() -> None:
 def test_inputs_without_meaning_are_refused(inputs: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         count(Sequential(first=Linear(4, 2)), inputs)
+
+
+def test_inputs_that_are_no_finite_tensors_are_refused() -> None:
+    network = Sequential(first=Linear(4, 2))
+    x = torch.ones(3, 2, 4)
+    x[1, 0, 2], x[2, 1, 3] = torch.nan, torch.inf
+    with pytest.raises(ValueError, match=r"inputs has 2 values .* first at \(1, 0, 2\)"):
+        count(network, x)
+    with pytest.raises(ValueError, match=r"inputs has 1 values .* first at \(0, 1, 3\)"):
+        count(network, [torch.ones(3, 2, 4), x[2].expand(9, 2, 4)])
+    with pytest.raises(ValueError, match="inputs has 1 values"):
+        count_ann(nn.Linear(4, 2), x[2])
+    for wrong in (x.numpy(), "x"):
+        with pytest.raises(TypeError, match="inputs must be a tensor or several, got a "):
+            count(network, wrong)
+
+
+def test_images_without_time_are_told_how_to_get_it() -> None:
+    advice = r"encoding.direct\(images, T\) makes it"
+    with pytest.raises(ValueError, match=rf"\[T, B, \*in\] .* got shape \(5, 4\); {advice}"):
+        count(Sequential(first=Linear(4, 2)), torch.ones(5, 4))
+    convolution = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    images = spikes_like(5, 1, 6, 6) + 0.5
+    made = convert(filled(convolution).eval(), images, encoder=Direct(4))
+    with pytest.raises(
+        ValueError, match=rf"the network got .* \(5, 1, 6, 6\), expected \[T, B, .*3 axes.*{advice}"
+    ):
+        count(made.network, images)
+    with pytest.raises(ValueError, match=rf"first got inputs .* \(5, 1, 6, 6\), .*{advice}"):
+        count(Sequential(first=Conv2d(1, 2, 3)), images)
+    assert not any(m._forward_pre_hooks for m in made.network.modules())
+
+
+def test_a_conversion_is_told_of_its_network() -> None:
+    images = torch.ones(2, 4)
+    ann = nn.Sequential(nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2))
+    made = convert(filled(ann), images, encoder=Direct(4))
+    with pytest.raises(TypeError, match=r"got a Conversion: give its \.network"):
+        count(made, direct(images, 4))
+    with pytest.raises(TypeError, match="got a str: give a network"):
+        count_ann("net", images)
 
 
 def test_a_network_without_synapses_is_refused() -> None:

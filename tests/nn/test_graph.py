@@ -1,6 +1,7 @@
 """nn/graph: named layers, joined branches, and state that is threaded through."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -95,6 +96,15 @@ def test_wrong_graphs_are_refused() -> None:
         Graph({})
     with pytest.raises(ValueError, match="2 entries for 3 layers"):
         diamond()(torch.zeros(1, 1, 1), (None, None))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [(1, (16, 20)), (3, (16, 1, 8, 8)), (1, (20,))])
+def test_an_input_without_time_is_refused(axes: int, shape: tuple[int, ...]) -> None:
+    """Red before: IndexError."""
+    net = Graph({"a": Node(Adder(), ("input",))}, feature_dims=axes)
+    text = f"expected [*K, T, B, *features] with {axes} axes of features, got shape {shape}; "
+    with pytest.raises(ValueError, match=re.escape(text + "encoding.direct(images, T) makes")):
+        net(torch.zeros(shape))
 
 
 def neurons(order: Immediate | Delayed) -> Graph:

@@ -1,11 +1,12 @@
 """The paper's thresholds, and their percentile: options of the layer-by-layer search."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from torch import Tensor
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.convert.check import require_size
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Plan
 from bayesnn_spike.convert.thresholds.search import Fixed, search
@@ -23,6 +24,10 @@ class Maximum:
         fixed: thresholds that are given, by patterns of neurons' names, such as
             `(("block*", 1.0),)` of the paper's residual networks; they are not scaled.
 
+    Raises:
+        TypeError: a scale that is no number, or `fixed` that are no such pairs.
+        ValueError: a scale or a given threshold that is not positive and finite.
+
     Source: Rathi et al., ICLR 2020. Oracle: tests/convert/thresholds/test_balance.py.
     """
 
@@ -30,7 +35,8 @@ class Maximum:
     fixed: Fixed = ()
 
     def __post_init__(self) -> None:
-        require_positive(self.scale, "Maximum.scale")
+        require_size(self.scale, "Maximum.scale")
+        _require_fixed(self.fixed, "Maximum.fixed")
 
     def find(
         self, plan: Plan, images: Tensor, encoder: Direct | SignedRate, options: NeuronOptions
@@ -57,6 +63,10 @@ class Percentile:
         scale: as in `Maximum`.
         fixed: as in `Maximum`.
 
+    Raises:
+        TypeError: as `Maximum`, or a q that is no number.
+        ValueError: as `Maximum`, or a q outside (0, 100].
+
     Source: DIET-SNN (q = 99.7). Oracle: tests/convert/thresholds/test_balance.py.
     """
 
@@ -65,8 +75,10 @@ class Percentile:
     fixed: Fixed = ()
 
     def __post_init__(self) -> None:
-        require_positive(self.scale, "Percentile.scale")
-        if not 0 < self.q <= 100:
+        require_size(self.scale, "Percentile.scale")
+        _require_fixed(self.fixed, "Percentile.fixed")
+        require_size(self.q, "Percentile.q")
+        if self.q > 100:
             raise ValueError(f"Percentile.q must lie in (0, 100], got {self.q!r}")
 
     def find(
@@ -82,3 +94,19 @@ class Percentile:
             scale=self.scale,
             fixed=self.fixed,
         )
+
+
+def _require_fixed(fixed: Any, name: str) -> None:
+    """Raise unless they are pairs of a pattern and a positive number."""
+    if isinstance(fixed, Mapping):
+        raise TypeError(f"{name} must be pairs, got a mapping: give tuple(given.items()) of it")
+    pairs = isinstance(fixed, Sequence) and all(
+        isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[0], str) for pair in fixed
+    )
+    if not pairs:
+        raise TypeError(
+            f'{name} must be pairs of a pattern and a threshold, as (("block*", 1.0),), '
+            f"got {fixed!r}"
+        )
+    for pattern, value in fixed:
+        require_size(value, f"the threshold of {pattern!r} in {name}")

@@ -11,7 +11,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from bayesnn_spike.checks import require_positive
+from bayesnn_spike.checks import require_whole
+from bayesnn_spike.convert.check import require_size
 from bayesnn_spike.convert.forward import activations, per_channel
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Plan, Rectify, Step
@@ -33,6 +34,10 @@ class LocalBalance:
         rounds: how often all thresholds move; they come closer to the largest activation with each.
         scale: multiplies all of them at the end.
 
+    Raises:
+        TypeError: a scale that is no number.
+        ValueError: rounds that are no whole number of 1 or more, or a scale that is not positive.
+
     Source: local threshold balancing (CVPR 2025), the update as restated in the literature.
     Oracle: tests/convert/thresholds/test_local.py.
     """
@@ -41,8 +46,8 @@ class LocalBalance:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        require_positive(self.rounds, "LocalBalance.rounds")
-        require_positive(self.scale, "LocalBalance.scale")
+        require_whole(self.rounds, "LocalBalance.rounds")
+        require_size(self.scale, "LocalBalance.scale")
 
     @torch.no_grad()
     def find(

@@ -1,5 +1,7 @@
 """convert/thresholds/balance: options of the search, as values."""
 
+import math
+
 import pytest
 import torch
 
@@ -32,3 +34,29 @@ def test_values_are_checked() -> None:
     for wrong in (0.0, 101.0, float("nan")):
         with pytest.raises(ValueError, match=r"Percentile\.q"):
             Percentile(wrong)
+    for kind in (Maximum, Percentile):
+        with pytest.raises(TypeError, match=rf"{kind.__name__}\..* must be a number, got 'a'"):
+            kind("a")
+    with pytest.raises(ValueError, match="scale must be positive and finite, got inf"):
+        Maximum(math.inf)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "kind", "text"),
+    [
+        ({"*": 1.0}, TypeError, r"pairs, got a mapping: give tuple\(given\.items\(\)\)"),
+        (("*", 1.0), TypeError, r"pairs of a pattern and a threshold, as .*, got \('\*', 1\.0\)"),
+        (((1.0, "*"),), TypeError, "pairs of a pattern and a threshold"),
+        (1.0, TypeError, "pairs of a pattern and a threshold"),
+        ((("*", "1"),), TypeError, r"the threshold of '\*' in .* must be a number, got '1'"),
+        ((("a", 1.0), ("*", 0.0)), ValueError, r"the threshold of '\*' in .*finite, got 0\.0"),
+        ((("*", math.nan),), ValueError, "positive and finite, got nan"),
+    ],
+)
+def test_given_thresholds_are_checked(fixed: object, kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        Maximum(fixed=fixed)
+    with pytest.raises(kind, match=r"Percentile\.fixed"):
+        Percentile(99.0, fixed=fixed)
+    given = [["*", 2]]  # as a file gives it
+    assert Maximum(fixed=given).fixed == given

@@ -66,7 +66,10 @@ def test_few_steps_are_better_than_with_the_maximum() -> None:
 
 
 def test_values_are_checked() -> None:
-    with pytest.raises(ValueError, match="rounds"):
-        LocalBalance(0)
+    for rounds in (0, 2.5):
+        with pytest.raises(ValueError, match="rounds must be"):
+            LocalBalance(rounds)
+    with pytest.raises(TypeError, match="scale must be a number, got 'a'"):
+        LocalBalance(scale="a")
     with pytest.raises(ValueError, match="scale"):
         LocalBalance(scale=0)
