@@ -81,12 +81,18 @@ def best(run: Run, rule: str, surrogate: str) -> dict[str, Any]:
     return max(own, key=lambda t: t["held_out"])
 
 
-def better(run: Run, rule: str) -> str:
-    """Return the surrogate that was better on held-out images after seed 0's whole trainings."""
+def unfinished(run: Run, rule: str) -> list[str]:
+    """Return the rows that are missing before a surrogate can be chosen."""
     rows = replace(run, seed=0).rows()
     needed = [(f"{rule}_{s}", t) for s in SURROGATES for t in EPOCHS[run.data]]
-    if missing := [f"{name} T={t}" for name, t in needed if (name, t) not in rows]:
+    return [f"{name} T={t}" for name, t in needed if (name, t) not in rows]
+
+
+def better(run: Run, rule: str) -> str:
+    """Return the surrogate that was better on held-out images after seed 0's whole trainings."""
+    if missing := unfinished(run, rule):
         raise SystemExit(f"run the stage `{rule}` with seed 0 first: no {', '.join(missing)}")
+    rows = replace(run, seed=0).rows()
     seen = {
         s: sum(rows[f"{rule}_{s}", t][1]["held_out"] for t in EPOCHS[run.data]) for s in SURROGATES
     }

@@ -18,7 +18,7 @@ from curves import page
 from kept import Run
 from mechanism_figure import mechanism_page
 from reliable import calibration_page
-from spiking import SURROGATES, better
+from spiking import SURROGATES, better, unfinished
 
 from bayesnn_spike.calibration import example_correct, example_nll, paired_difference
 from bayesnn_spike.io import atomic_write_text
@@ -96,11 +96,11 @@ def read(out: Path, network: str, sets: Sequence[str]) -> list[Kept]:
 
 
 def named(run: Run, rule: str) -> str:
-    """Return "hybrid" and "scratch" for those with the better surrogate, else the rule."""
+    """Return "hybrid" and "scratch" for those with the better surrogate, once that is known."""
     start, _, surrogate = rule.partition("_")
-    if surrogate in SURROGATES and surrogate == better(run, start):
-        return start
-    return rule
+    if surrogate not in SURROGATES or unfinished(run, start):
+        return rule
+    return start if surrogate == better(run, start) else rule
 
 
 def row(kept: Kept) -> dict[str, Any]:

@@ -150,14 +150,22 @@ def test_what_is_no_network_is_refused() -> None:
                 door()
 
 
+class Compiled(nn.Module):
+    """What torch.compile makes, as far as it shows: the real one takes a minute to import."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self._orig_mod = net
+
+
 def test_wrapped_networks_are_told_what_is_inside() -> None:
     net = simple()
-    inside = nn.Sequential(torch.compile(net[:3]), net[3])
+    inside = nn.Sequential(Compiled(net[:3]), net[3])
     for wrapped, text in (
-        (torch.compile(net), "the network: is compiled by torch.compile; give its ._orig_mod"),
+        (Compiled(net), "the network: is compiled by torch.compile; give its ._orig_mod"),
         (inside, "0: is compiled by torch.compile"),
         (nn.DataParallel(net), "the network: is wrapped in DataParallel; give its .module"),
-        (torch.jit.trace(net, X), "the network: is compiled by torch.jit; give the module that"),
+        (torch.jit.ScriptModule(), "the network: is compiled by torch.jit; give the module that"),
     ):
         for door in (lambda w=wrapped: convert(w, X), lambda w=wrapped: with_qcfs(w, 4, X)):
             with pytest.raises(ConversionError, match=re.escape(text)):
@@ -169,11 +177,11 @@ class Keeps(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = simple()
+        self.net, self.head = simple()[:3], nn.Linear(4, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.features = self.net[:3](x)
-        return self.net[3](self.features)
+        self.features = self.net(x)
+        return self.head(self.features)
 
 
 def test_what_cannot_be_copied_is_named() -> None:

@@ -219,11 +219,11 @@ def test_weights_may_have_a_draw_axis() -> None:
     torch.testing.assert_close(two, torch.stack([one, one]))
 
 
+@pytest.mark.parametrize("options", [NeuronOptions(v_init=0.5), NeuronOptions(shift_steps=8)])
 @pytest.mark.parametrize("thresholds", [Maximum(0.7), Percentile(99.0), LocalBalance(rounds=4)])
-def test_double_precision_is_kept_everywhere(thresholds) -> None:
+def test_double_precision_is_kept_everywhere(thresholds, options) -> None:
     """Gains of sums were made in single precision before."""
     ann, x = residual().double(), images(20, 1, 8, 8).double()
-    options = NeuronOptions(v_init=0.5, shift_steps=8)
     made = convert(ann, x, thresholds=thresholds, encoder=Direct(8), neuron=options)
     assert {v.dtype for v in made.network.state_dict().values()} == {torch.float64, torch.uint8}
     assert {v.dtype for v in made.scales.values()} == {torch.float64}
@@ -253,11 +253,11 @@ class Elsewhere(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+@pytest.mark.parametrize("options", [NeuronOptions(v_init=0.5), NeuronOptions(shift_steps=8)])
 @pytest.mark.parametrize("thresholds", [Maximum(0.7), Percentile(99.0), LocalBalance(rounds=4)])
-def test_no_tensor_is_made_on_the_default_device(thresholds) -> None:
+def test_no_tensor_is_made_on_the_default_device(thresholds, options) -> None:
     """On another device a tensor made without saying where would break the run."""
     ann, x = residual(), images(20, 1, 8, 8)
-    options = NeuronOptions(v_init=0.5, shift_steps=8)
     labels = torch.zeros(20, dtype=torch.int64)
     with Elsewhere("test_convert") as control:
         torch.zeros(1), torch.zeros(1, device="cpu")

@@ -124,6 +124,12 @@ def test_all_stages_run_and_are_summarised(
         "calibration_fashion-mnist.png",
     }  # fmt: skip
 
+    # As long as one surrogate's training is missing, neither is the better one.
+    (run.folder / "hybrid_stdb-4.npz").unlink()
+    assert summarise.named(run, "hybrid_linear") == "hybrid_linear"
+    with pytest.raises(SystemExit, match=r"run the stage `hybrid` .*: no hybrid_stdb T=4"):
+        spiking.better(run, "hybrid")
+
 
 def row(rule: str, steps: int, values: list[float], data: str = "fashion-mnist") -> dict:
     return {
