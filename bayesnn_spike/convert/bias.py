@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bayesnn_spike.convert.plan import INPUT, Add, Drop, Plan, Pool, Step, Synapse
+from bayesnn_spike.convert.plan import INPUT, Add, Drop, Operation, Plan, Pool, Step, Synapse
 from bayesnn_spike.nn import Graph
 
 
@@ -63,7 +63,7 @@ def _search(
     if isinstance(step.operation, Synapse):
         return (None, [step.path]) if shared else (Source(name, sums), [])
     # The mean of a constant is the constant, and every input of a sum has a gain of its own.
-    if shared or not isinstance(step.operation, Add | Drop | Pool):
+    if shared or not isinstance(step.operation, Add | Drop | Pool) or _pads(step.operation):
         return None, []
     others = []
     for read in dict.fromkeys(step.inputs):
@@ -74,6 +74,15 @@ def _search(
             return found, []
         others += taken
     return None, others
+
+
+def _pads(operation: Operation) -> bool:
+    """Whether a pool makes something else of a constant: zeros of a border, or another divisor."""
+    pool = getattr(operation, "module", None)
+    if not isinstance(pool, nn.AvgPool2d):
+        return False
+    padded = pool.padding not in (0, (0, 0)) and pool.count_include_pad
+    return padded or pool.divisor_override is not None
 
 
 @torch.no_grad()

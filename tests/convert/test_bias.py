@@ -152,3 +152,30 @@ def test_wrong_shifts_are_refused() -> None:
 def test_sources_of_a_chain() -> None:
     plan = trace(mlp(), images(2, 50))
     assert [source(plan, step).layer for step in plan.neurons()] == ["0", "2", "4"]
+
+
+@pytest.mark.parametrize(
+    ("pool", "found"),
+    [
+        (nn.AvgPool2d(2), True),
+        (nn.AvgPool2d(2, padding=1, count_include_pad=False), True),
+        (nn.AvgPool2d(2, padding=1), False),
+        (nn.AvgPool2d(2, divisor_override=2), False),
+        (nn.AdaptiveAvgPool2d(2), True),
+    ],
+)
+def test_only_pools_that_keep_a_constant_lead_to_a_bias(pool: nn.Module, found: bool) -> None:
+    """Zeros around a map would make the current smaller there, and the shift a wrong one."""
+    constant = torch.ones(1, 1, 4, 4)
+    assert bool((pool(constant) == 1).all()) == found
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), pool, nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)
+    )
+    net(constant)
+    plan = trace(seeded(net), images(3, 1, 4, 4))
+    (step,) = plan.neurons()
+    if found:
+        assert source(plan, step) == Source("0", ())
+    else:
+        with pytest.raises(ValueError, match="no layer of weights right before it"):
+            source(plan, step)
