@@ -1,7 +1,9 @@
 """One-line guards whose messages name the argument, what was found and what was expected."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -41,6 +43,14 @@ def require_positive(value: float, name: str) -> None:
     """Raise ValueError unless `value` > 0 (NaN fails)."""
     if not value > 0:
         raise ValueError(f"{name} must be positive, got {value!r}")
+
+
+def require_size(value: Any, name: str) -> None:
+    """Raise unless `value` is a positive, finite number: TypeError if it is no number."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
 def require_whole(value: Any, name: str) -> None:

@@ -106,6 +106,17 @@ def test_whole_numbers(value: object) -> None:
         checks.require_whole(0, "steps")
 
 
+def test_sizes_are_positive_finite_numbers() -> None:
+    for good in (1, 0.5, np.float32(2.0)):
+        checks.require_size(good, "scale")
+    for bad in ("1", None, (1.0,)):
+        with pytest.raises(TypeError, match="scale must be a number, got "):
+            checks.require_size(bad, "scale")
+    for bad in (0, -1.0, NAN, math.inf):
+        with pytest.raises(ValueError, match="scale must be positive and finite, got "):
+            checks.require_size(bad, "scale")
+
+
 def test_kinds_are_named_as_they_are_written() -> None:
     checks.require_kind(Delayed(), "order", Immediate, Delayed)
     with pytest.raises(TypeError, match=r"must be Immediate\(\) or Delayed\(\), got 'delayed'"):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bayesnn_spike.commands.console import INTERRUPTED, DataRoot, fail, plain_errors
-from bayesnn_spike.commands.study import Out
+from bayesnn_spike.commands.study import Out, set_option
 
 
 @plain_errors
@@ -33,13 +33,7 @@ def hybrid(
     ] = 0,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda, cuda:1, ...")] = "cpu",
     settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change one value of the recipe, e.g. hybrid.epochs=5 or network.width=0.25; may "
-            "be repeated.",
-        ),
+        list[str] | None, set_option("hybrid.epochs=5 or network.width=0.25")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished phases, go on with a stopped training.")

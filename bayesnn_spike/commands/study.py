@@ -32,15 +32,18 @@ StudyPath = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Output folder.", show_default="runs/NAME")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
+
+
+def set_option(examples: str) -> Any:
+    """Return the option --set, with examples of what it takes in the command's configuration."""
+    return typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change one value of the configuration, e.g. rules.bayes_bisnn.lr=0.1 or "
-        "data.0.bins=20; may be repeated.",
-    ),
-]
+        help=f"Change one value of the configuration, e.g. {examples}; may be repeated.",
+    )
+
+
+Settings = Annotated[list[str] | None, set_option("rules.bayes_bisnn.lr=0.1 or data.0.bins=20")]
 Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Seeds 0 .. N-1 for each rule.")]
 Trainings = Annotated[
     Path | None,

@@ -5,7 +5,6 @@ Oracle: tests/convert/test_check.py.
 
 import copy
 import math
-from numbers import Real
 from typing import Any
 
 import torch
@@ -147,14 +146,6 @@ def require_thresholds(thresholds: Any) -> None:
             "thresholds must be a value such as Maximum(), Maximum(0.7), Percentile(99.9), "
             f"LocalBalance() or Qcfs(), got {found}"
         )
-
-
-def require_size(value: Any, name: str) -> None:
-    """Raise unless a value is a positive, finite number (TypeError if it is none)."""
-    if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
 
 
 def weight_of(network: nn.Module) -> Tensor | None:

@@ -10,6 +10,7 @@ from bayesnn_spike.convert.trace import trace
 from bayesnn_spike.neurons import Above, AtOrAbove, Delayed, Immediate, SpikeTime
 from bayesnn_spike.nn import Conv2d, Dropout, Linear
 from tests.convert.nets import chain, images, mlp
+from tests.neurons.refusals import OF_ANOTHER_KIND
 
 V = {"relu1": torch.tensor(2.0), "relu2": torch.tensor(3.0), "relu3": torch.tensor(0.5)}
 
@@ -87,15 +88,7 @@ def test_options_are_checked() -> None:
         NeuronOptions(leak=0.0)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"order": "delayed"}, r"order must be Immediate\(\) or Delayed\(\), got 'delayed'"),
-        ({"order": Delayed}, "got the class Delayed itself"),
-        ({"surrogate": "x"}, r"surrogate must be LinearRatio\(\) or SpikeTime\(\), got 'x'"),
-        ({"comparison": "x"}, r"comparison must be Above\(\) or AtOrAbove\(\), got 'x'"),
-    ],
-)
+@OF_ANOTHER_KIND
 def test_options_of_another_kind_are_refused(options: dict, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         NeuronOptions(**options)

@@ -18,6 +18,7 @@ from bayesnn_spike.neurons import (
     ThresholdNeuron,
     ToValue,
 )
+from tests.neurons.refusals import OF_ANOTHER_KIND
 from tests.ops import cases
 
 # Currents that float32 adds up exactly.
@@ -241,15 +242,7 @@ def test_what_means_nothing_is_refused(options: dict, message: str) -> None:
         ThresholdNeuron(**options)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"order": "delayed"}, r"order must be Immediate\(\) or Delayed\(\), got 'delayed'"),
-        ({"order": Delayed}, "got the class Delayed itself"),
-        ({"surrogate": "x"}, r"surrogate must be LinearRatio\(\) or SpikeTime\(\), got 'x'"),
-        ({"comparison": "x"}, r"comparison must be Above\(\) or AtOrAbove\(\), got 'x'"),
-    ],
-)
+@OF_ANOTHER_KIND
 def test_values_of_another_kind_are_refused(options: dict, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         ThresholdNeuron(**options)

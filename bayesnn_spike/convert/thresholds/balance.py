@@ -6,7 +6,7 @@ from typing import Any, final
 
 from torch import Tensor
 
-from bayesnn_spike.convert.check import require_size
+from bayesnn_spike.checks import require_size
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Plan
 from bayesnn_spike.convert.thresholds.search import Fixed, search

@@ -11,8 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from bayesnn_spike.checks import require_whole
-from bayesnn_spike.convert.check import require_size
+from bayesnn_spike.checks import require_size, require_whole
 from bayesnn_spike.convert.forward import activations, per_channel
 from bayesnn_spike.convert.options import NeuronOptions
 from bayesnn_spike.convert.plan import Plan, Rectify, Step
