@@ -8,6 +8,7 @@ from bayesnn_spike.convert.calibrate import MatchBias as MatchBias
 from bayesnn_spike.convert.calibrate import MatchPotential as MatchPotential
 from bayesnn_spike.convert.calibrate import calibrate as calibrate
 from bayesnn_spike.convert.convert import Conversion as Conversion
+from bayesnn_spike.convert.convert import Thresholds as Thresholds
 from bayesnn_spike.convert.convert import convert as convert
 from bayesnn_spike.convert.curve import Curve as Curve
 from bayesnn_spike.convert.curve import curve as curve

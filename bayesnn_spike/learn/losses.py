@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bayesnn_spike.checks import require_size
+
 
 @final
 @dataclass(frozen=True)
@@ -31,17 +33,33 @@ class RateCrossEntropy:
 @final
 @dataclass(frozen=True)
 class SummedCrossEntropy:
-    """Cross-entropy of softmax(sum over time of the readout): of a head that only adds up.
+    """Cross-entropy of softmax(gain * sum over time of the readout): of a head that only adds up.
 
     The loss of hybrid conversion. Its logits grow with the number of steps, so that a network is as
-    sharp at T steps as `RateCrossEntropy` would make it with T times the gain.
+    sharp at T steps as `RateCrossEntropy` would make it with T times the gain. The currents of a
+    converted network are in units of its own; `conversion.descale(torch.ones(()), T)` as the gain
+    makes them the logits of the ANN, so that training starts as confident as the ANN is and not
+    many times more.
+
+    Attributes:
+        gain: positive; 1 is the published loss.
+
+    Raises:
+        TypeError: a gain that is no number.
+        ValueError: a gain that is not positive and finite.
 
     Source: nitin-rathi/hybrid-snn-conversion @3f6832c (head without leak, threshold and reset).
+    Oracle: tests/learn/test_losses.py.
     """
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_size(self.gain, "SummedCrossEntropy.gain")
 
     def __call__(self, readout: Tensor, labels: Tensor) -> Tensor:
         """Map `[*K, T, B, C]` and `[B]` to `[K]`."""
-        return _cross_entropy(class_logits(readout).sum(-3), labels)
+        return _cross_entropy(self.gain * class_logits(readout).sum(-3), labels)
 
     def scored_steps(self, steps: int, horizon: int | None = None) -> int:
         """Terms of one example's log-likelihood: 1, or one a chunk of `horizon` steps."""

@@ -12,6 +12,7 @@ STAGES = {
     "ann": train_ann,
     "conversion": converted.as_published,
     "tuned": converted.tuned,
+    "local": converted.balanced,
     "choose": spiking.choose,
     "hybrid": spiking.stage("hybrid"),
     "scratch": spiking.stage("scratch"),

@@ -1,14 +1,23 @@
-"""The stages that only convert: the paper's thresholds, and tuned ones."""
+"""The stages that only convert: the paper's thresholds, tuned ones, and locally balanced ones."""
 
 import time
 from collections.abc import Sequence
 
 import torch
-from kept import Run
+import torch.nn.functional as F
+from kept import Run, say
 from stages import Setting, trained
 from torch import Tensor
 
-from bayesnn_spike.convert import Conversion, Maximum, NeuronOptions, convert, curve
+from bayesnn_spike.convert import (
+    Conversion,
+    LocalBalance,
+    Maximum,
+    NeuronOptions,
+    Thresholds,
+    convert,
+    curve,
+)
 from bayesnn_spike.encoding import Direct
 from bayesnn_spike.neurons import Delayed, Immediate
 
@@ -18,15 +27,19 @@ DELAYED_STEPS, TUNED_STEPS = (8, 16, 32, 64), (4, 8, 16, 32, 64)
 SCALES = (1.0, 0.7, 0.55, 0.4, 0.3)
 CALIBRATION, CALIBRATION_STEPS, CHOICE = 256, 64, 1000
 """Training images that set thresholds and how long they are shown; images that choose a scale."""
+HALF = NeuronOptions(v_init=0.5)
 
 
 def converted(
-    run: Run, setting: Setting, *, scale: float = 1.0, neuron: NeuronOptions = NeuronOptions()
+    run: Run,
+    setting: Setting,
+    thresholds: Thresholds = Maximum(),
+    neuron: NeuronOptions = NeuronOptions(),
 ) -> Conversion:
-    """Convert the ANN of a run with thresholds at the largest current of 64 steps."""
+    """Convert the ANN of a run, with thresholds at the largest current of 64 steps if not said."""
     images, _ = setting.split("train", CALIBRATION)
     net, encoder = trained(run, setting), Direct(CALIBRATION_STEPS)
-    return convert(net, images, thresholds=Maximum(scale), encoder=encoder, neuron=neuron)
+    return convert(net, images, thresholds=thresholds, encoder=encoder, neuron=neuron)
 
 
 def as_published(run: Run, setting: Setting) -> None:
@@ -44,23 +57,37 @@ def as_published(run: Run, setting: Setting) -> None:
 
 
 def tuned(run: Run, setting: Setting) -> None:
-    """Membranes from V/2, and for every T the scale that is best on held-out images."""
+    """Membranes from V/2, and for every T the scale with the least NLL on held-out images.
+
+    Not the one that is most often right: thresholds that clip nearly everything are right as often
+    and make logits so small that the network hardly believes itself.
+    """
     if run.has("conversion_tuned", *TUNED_STEPS):
         return
     images, labels = setting.split("val", CHOICE)
-    found = {}
+    found: dict[float, dict[int, dict[str, float]]] = {}
     for scale in SCALES:
-        conversion = converted(run, setting, scale=scale, neuron=NeuronOptions(v_init=0.5))
-        seen = curve(
-            conversion.network, images, labels, encoder=Direct(1), steps=TUNED_STEPS
-        ).accuracy
-        found[scale] = dict(zip(TUNED_STEPS, seen, strict=True))
-    best = {t: max(SCALES, key=lambda scale, t=t: found[scale][t]) for t in TUNED_STEPS}
+        conversion = converted(run, setting, Maximum(scale), HALF)
+        seen = curve(conversion.network, images, labels, encoder=Direct(1), steps=TUNED_STEPS)
+        found[scale] = {
+            t: {"accuracy": right, "nll": float(F.cross_entropy(conversion.descale(r, t), labels))}
+            for t, right, r in zip(TUNED_STEPS, seen.accuracy, seen.readouts, strict=True)
+        }
+    best = {t: min(SCALES, key=lambda scale, t=t: found[scale][t]["nll"]) for t in TUNED_STEPS}
+    say(f"  scales by T: {best}")
+    held_out = {str(scale): seen for scale, seen in found.items()}
     for scale in sorted(set(best.values())):
         steps = [t for t in TUNED_STEPS if best[t] == scale]
-        conversion = converted(run, setting, scale=scale, neuron=NeuronOptions(v_init=0.5))
-        held_out = {str(s): found[s] for s in SCALES}
+        conversion = converted(run, setting, Maximum(scale), HALF)
         _keep(run, setting, "conversion_tuned", conversion, steps, scale=scale, held_out=held_out)
+
+
+def balanced(run: Run, setting: Setting) -> None:
+    """Membranes from V/2, and thresholds by local balancing: nothing is chosen."""
+    missing = [t for t in TUNED_STEPS if not run.has("conversion_local", t)]
+    if missing:
+        conversion = converted(run, setting, LocalBalance(), HALF)
+        _keep(run, setting, "conversion_local", conversion, missing)
 
 
 def _keep(
@@ -78,6 +105,7 @@ def _keep(
     seconds = time.perf_counter() - started
     for t, readout in zip(seen.steps, seen.readouts, strict=True):
         run.keep(rule, t, conversion.descale(readout, t), seconds=seconds, **facts)
+        say(f"  {rule} T={t}: {accuracy(readout, labels):.2%}")
 
 
 def accuracy(readout: Tensor, labels: Tensor) -> float:

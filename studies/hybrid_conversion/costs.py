@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import spiking
-from converted import converted
+from converted import HALF, converted
 from kept import Run, say
 from quantised import quantised
 from safetensors.torch import load_file
 from stages import Setting, trained
 from torch import nn
 
-from bayesnn_spike.convert import NeuronOptions
+from bayesnn_spike.convert import Maximum
 from bayesnn_spike.encoding import direct
 from bayesnn_spike.energy import FP32, Paper, Strict, compare, count, count_ann
 from bayesnn_spike.io import atomic_write_text
@@ -60,12 +60,7 @@ def _networks(run: Run, setting: Setting) -> Iterator[tuple[str, int, nn.Module]
     for t in TUNED:
         if ("conversion_tuned", t) in kept:
             scale = kept["conversion_tuned", t][1]["scale"]
-            options = NeuronOptions(v_init=0.5)
-            yield (
-                "conversion_tuned",
-                t,
-                converted(run, setting, scale=scale, neuron=options).network,
-            )
+            yield "conversion_tuned", t, converted(run, setting, Maximum(scale), HALF).network
     name = f"hybrid_{spiking.better(run, 'hybrid')}"
     for t in spiking.EPOCHS[run.data]:
         facts = kept[name, t][1]

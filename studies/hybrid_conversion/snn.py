@@ -57,10 +57,11 @@ def train(
     augment: Augment,
     stream: Stream,
     log: Log,
+    gain: float = 1.0,
 ) -> None:
     """Train the real weights of a spiking network in place; arguments as of `learn`."""
     rule = Gradient(Adam(Cosine(recipe.lr, recipe.updates)), Given())
-    put(network, learn(rule, network, None, data, recipe, augment, stream, log))
+    put(network, learn(rule, network, None, data, recipe, augment, stream, log, gain))
     network.eval()
 
 
@@ -73,6 +74,7 @@ def learn(
     augment: Augment,
     stream: Stream,
     log: Log,
+    gain: float = 1.0,
 ) -> AbstractPosterior:
     """Learn a spiking network by a rule and return its posterior.
 
@@ -85,8 +87,9 @@ def learn(
         augment: of training images.
         stream: of this training.
         log: called at every 100th update and at the last one.
+        gain: of the logits, on the readout summed over the steps.
     """
-    learning = learner(rule, network, SummedCrossEntropy())
+    learning = learner(rule, network, SummedCrossEntropy(gain))
     network.train()
     state = learning.init(stream.child("learn"), params)
     done, losses, epoch = 0, [], 0

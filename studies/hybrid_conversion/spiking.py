@@ -10,12 +10,13 @@ from typing import Any
 
 import converted
 import snn
+import torch
 from converted import accuracy
 from kept import Run, say
 from stages import Setting, network, trained
 from torch import nn
 
-from bayesnn_spike.convert import Conversion, Maximum, NeuronOptions, convert
+from bayesnn_spike.convert import Conversion, LocalBalance, Maximum, NeuronOptions, convert
 from bayesnn_spike.encoding import Direct
 from bayesnn_spike.io import atomic_write_text
 from bayesnn_spike.neurons import LinearRatio, SpikeTime
@@ -24,7 +25,7 @@ from bayesnn_spike.posterior import AbstractPosterior
 EPOCHS = {
     "mnist": {4: 0.5, 8: 0.5},
     "fashion-mnist": {4: 2, 8: 3},
-    "cifar10-jpeg": {8: 2},
+    "cifar10-jpeg": {8: 4},
 }
 """Passes of 20,000 images by data set and T; the same from random weights."""
 SURROGATES = {"stdb": SpikeTime(), "linear": LinearRatio()}
@@ -32,9 +33,27 @@ GRID = {
     "hybrid": [(scale, lr) for scale in (0.4, 0.55) for lr in (1e-4, 3e-4)],
     "scratch": [(scale, lr) for scale in (0.4, 0.7) for lr in (3e-4, 1e-3)],
 }
+LOCAL_GRID = {
+    "hybrid": [(scale, lr) for scale in (0.8, 1.0) for lr in (1e-4, 3e-4)],
+    "scratch": [(scale, lr) for scale in (0.8, 1.0) for lr in (3e-4, 1e-3)],
+}
 """Scales of the thresholds and first step sizes: four trials a surrogate for both."""
-CHOICE_STEPS, CHOICE_IMAGES = 4, 2000
+CHOICE_IMAGES = 2000
 CHOICE_UPDATES = {"mnist": 75, "fashion-mnist": 150, "cifar10-jpeg": 150}
+
+
+def local(run: Run) -> bool:
+    """Return whether a run's thresholds are balanced locally and its loss is in the ANN's logits.
+
+    One scale of the largest currents does not fit seven layers, or 0.8 million units: the layers
+    behind clip first. And summed currents are up to thirty times the ANN's logits there.
+    """
+    return run.network == "resnet" or run.data == "cifar10-jpeg"
+
+
+def surrogates(run: Run) -> list[str]:
+    """Return the surrogates that a run compares; deep networks take the small one's better one."""
+    return ["linear"] if local(run) else list(SURROGATES)
 
 
 def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: bool) -> Conversion:
@@ -42,6 +61,7 @@ def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: 
 
     Dropout is less than in the ANN: 0.1 on maps and 0.2 on units.
     """
+    thresholds = LocalBalance(scale=scale) if local(run) else Maximum(scale)
     net = copy.deepcopy(trained(run, setting) if learned else network(run, setting).eval())
     for module in net.modules():
         if isinstance(module, nn.Dropout):
@@ -49,7 +69,12 @@ def start(run: Run, setting: Setting, surrogate: str, scale: float, *, learned: 
     images, _ = setting.split("train", converted.CALIBRATION)
     options = NeuronOptions(v_init=0.5, surrogate=SURROGATES[surrogate])
     encoder = Direct(converted.CALIBRATION_STEPS)
-    return convert(net, images, thresholds=Maximum(scale), encoder=encoder, neuron=options)
+    return convert(net, images, thresholds=thresholds, encoder=encoder, neuron=options)
+
+
+def gain(run: Run, conversion: Conversion, steps: int) -> float:
+    """Return what makes logits of summed currents: the ANN's unit, or 1."""
+    return float(conversion.descale(torch.ones(()), steps)) if local(run) else 1.0
 
 
 def choose(run: Run, setting: Setting) -> None:
@@ -58,14 +83,16 @@ def choose(run: Run, setting: Setting) -> None:
         return
     images, labels = setting.split("val", CHOICE_IMAGES)
     passes = CHOICE_UPDATES[run.data] * 64 / snn.IMAGES_A_PASS
+    steps, grid = min(EPOCHS[run.data]), LOCAL_GRID if local(run) else GRID
     trials: list[dict[str, Any]] = []
-    for rule, surrogate in itertools.product(GRID, SURROGATES):
-        for scale, lr in GRID[rule]:
-            net = start(run, setting, surrogate, scale, learned=rule == "hybrid").network
-            recipe = snn.SnnRecipe(CHOICE_STEPS, passes, lr=lr)
+    for rule, surrogate in itertools.product(grid, surrogates(run)):
+        for scale, lr in grid[rule]:
+            made = start(run, setting, surrogate, scale, learned=rule == "hybrid")
+            net, unit = made.network, gain(run, made, steps)
+            recipe = snn.SnnRecipe(steps, passes, lr=lr)
             stream = setting.stream.child("choose", rule)
-            snn.train(net, setting.data, recipe, setting.later, stream, _Losses())
-            seen = accuracy(snn.summed(net, images, CHOICE_STEPS), labels)
+            snn.train(net, setting.data, recipe, setting.later, stream, _Losses(), unit)
+            seen = accuracy(snn.summed(net, images, steps), labels)
             trial = {"rule": rule, "surrogate": surrogate, "scale": scale, "lr": lr}
             trials.append({**trial, "held_out": seen})
             say(f"  {trials[-1]}")
@@ -84,7 +111,7 @@ def best(run: Run, rule: str, surrogate: str) -> dict[str, Any]:
 def unfinished(run: Run, rule: str) -> list[str]:
     """Return the rows that are missing before a surrogate can be chosen."""
     rows = replace(run, seed=0).rows()
-    needed = [(f"{rule}_{s}", t) for s in SURROGATES for t in EPOCHS[run.data]]
+    needed = [(f"{rule}_{s}", t) for s in surrogates(run) for t in EPOCHS[run.data]]
     return [f"{name} T={t}" for name, t in needed if (name, t) not in rows]
 
 
@@ -94,7 +121,8 @@ def better(run: Run, rule: str) -> str:
         raise SystemExit(f"run the stage `{rule}` with seed 0 first: no {', '.join(missing)}")
     rows = replace(run, seed=0).rows()
     seen = {
-        s: sum(rows[f"{rule}_{s}", t][1]["held_out"] for t in EPOCHS[run.data]) for s in SURROGATES
+        s: sum(rows[f"{rule}_{s}", t][1]["held_out"] for t in EPOCHS[run.data])
+        for s in surrogates(run)
     }
     return max(seen, key=seen.__getitem__)
 
@@ -111,10 +139,10 @@ def stage(rule: str, *, others: bool = False) -> Callable[[Run, Setting], None]:
     """
 
     def train(run: Run, setting: Setting) -> None:
-        surrogates = list(SURROGATES)
+        own = surrogates(run)
         if run.seed != 0:
-            surrogates = [s for s in SURROGATES if (s != better(run, rule)) == others]
-        for surrogate, steps in itertools.product(surrogates, EPOCHS[run.data]):
+            own = [s for s in own if (s != better(run, rule)) == others]
+        for surrogate, steps in itertools.product(own, EPOCHS[run.data]):
             if not run.has(f"{rule}_{surrogate}", steps):
                 _train(run, setting, rule, surrogate, steps)
 
@@ -123,17 +151,18 @@ def stage(rule: str, *, others: bool = False) -> Callable[[Run, Setting], None]:
 
 def _train(run: Run, setting: Setting, rule: str, surrogate: str, steps: int) -> None:
     how, name = best(run, rule, surrogate), f"{rule}_{surrogate}"
-    net = start(run, setting, surrogate, how["scale"], learned=rule == "hybrid").network
+    made = start(run, setting, surrogate, how["scale"], learned=rule == "hybrid")
+    net, unit = made.network, gain(run, made, steps)
     recipe = snn.SnnRecipe(steps, EPOCHS[run.data][steps], lr=how["lr"])
     started, losses = time.perf_counter(), _Losses()
     stream = setting.stream.child(rule, steps)
-    snn.train(net, setting.data, recipe, setting.later, stream, losses)
+    snn.train(net, setting.data, recipe, setting.later, stream, losses, unit)
     seconds = time.perf_counter() - started
     run.keep_weights(f"{name}-{steps}", net)
     images, labels = setting.split("val")
     seen = accuracy(snn.summed(net, images, steps), labels)
-    facts = {"recipe": asdict(recipe), "scale": how["scale"], "surrogate": surrogate}
-    readout = snn.summed(net, setting.split("test")[0], steps)
+    facts = {"recipe": asdict(recipe), "gain": unit, "scale": how["scale"], "surrogate": surrogate}
+    readout = unit * snn.summed(net, setting.split("test")[0], steps)
     run.keep(name, steps, readout, seconds=seconds, held_out=seen, losses=losses.seen, **facts)
     say(f"  {name} T={steps}: {seen:.2%} held out, {seconds:.0f} s")
 

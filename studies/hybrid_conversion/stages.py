@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ann as training
+import numpy as np
 import torch
 from kept import Run, keep_labels, say
 from safetensors.torch import load_file
@@ -20,6 +21,8 @@ from bayesnn_spike.rng import Stream
 REDUCED_VGG = VggForm(((32,), (64, 64), (128,)), last_pool=True, hidden=(256,))
 """For 32 x 32 colour images: 656,736 weights, 20 million multiply-adds."""
 HELD_OUT = 5000
+MIXED = ("mnist", "fashion-mnist")
+"""Their files have the classes in a mixed order, that of CIFAR-10 as JPEG is sorted by class."""
 EPOCHS = {"mnist": 4, "fashion-mnist": 12, "cifar10-jpeg": 15}
 AUGMENT = {
     "mnist": Augment(shift=2),
@@ -62,8 +65,16 @@ class Setting:
         return cls(data, stream, AUGMENT[run.data], LATER[run.data])
 
     def split(self, name: str, limit: int | None = None) -> tuple[Tensor, Tensor]:
-        """Return images and labels of a split, or its first ones."""
-        batch = self.data.batch(self.data.splits[name].indices[:limit])
+        """Return images and labels of a split, or some: its first ones, or from all classes.
+
+        A file that is sorted by class would give thresholds, and choices, of one class.
+        """
+        rows = self.data.splits[name].indices
+        if limit is not None and self.data.name in MIXED:
+            rows = rows[:limit]
+        elif limit is not None:
+            rows = rows[np.arange(limit) * len(rows) // limit]
+        batch = self.data.batch(rows)
         return batch.images, batch.labels
 
 

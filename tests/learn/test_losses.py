@@ -37,6 +37,27 @@ def test_summed_cross_entropy_scores_the_sum_of_the_readout_over_time() -> None:
         assert float(found[k]) == pytest.approx(expected, rel=1e-12)
 
 
+def test_gain_multiplies_the_summed_readout() -> None:
+    readout = cases.normal(K, T, B, C)
+    found = SummedCrossEntropy(gain=0.25)(readout, LABELS)
+    for k in range(K):
+        rows = (0.25 * readout[k].sum(0)).tolist()
+        expected = sum(nll(row, int(y)) for row, y in zip(rows, LABELS, strict=True)) / B
+        assert float(found[k]) == pytest.approx(expected, rel=1e-12)
+    torch.testing.assert_close(
+        SummedCrossEntropy(gain=1 / T)(readout, LABELS), RateCrossEntropy()(readout, LABELS)
+    )
+
+
+@pytest.mark.parametrize(
+    ("gain", "error"), [(0.0, ValueError), (-1.0, ValueError), (math.inf, ValueError),
+                        ("1", TypeError), (None, TypeError)]
+)  # fmt: skip
+def test_a_gain_must_be_a_positive_number(gain, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"SummedCrossEntropy\.gain"):
+        SummedCrossEntropy(gain=gain)
+
+
 def test_step_cross_entropy_scores_every_step_and_averages() -> None:
     readout = cases.normal(K, T, B, C)
     found = StepCrossEntropy()(readout, LABELS)

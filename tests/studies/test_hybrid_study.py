@@ -5,10 +5,12 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from bayesnn_spike.neurons import ThresholdNeuron
 
@@ -62,6 +64,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         (converted, "TUNED_STEPS", (4,)),
         (converted, "SCALES", (1.0, 0.4)),
         (spiking, "EPOCHS", {"fashion-mnist": {4: 1}}),
+        (spiking, "LOCAL_GRID", {"hybrid": [(1.0, 1e-4)], "scratch": [(1.0, 1e-3)]}),
         (spiking, "CHOICE_UPDATES", {"fashion-mnist": 1}),
         (spiking, "GRID", {"hybrid": [(0.4, 1e-4)], "scratch": [(0.4, 1e-3)]}),
         (snn, "IMAGES_A_PASS", 16),
@@ -89,7 +92,7 @@ def test_all_stages_run_and_are_summarised(
         stage(run, setting)
     rows = run.rows()
     assert {rule for rule, _ in rows} == {
-        "ann", "conversion", "conversion_delayed", "conversion_tuned",
+        "ann", "conversion", "conversion_delayed", "conversion_tuned", "conversion_local",
         "hybrid_stdb", "hybrid_linear", "scratch_stdb", "scratch_linear",
         "qcfs", "qcfs_ann", "binary_signs", "binary_straight_through", "binary_bayes",
     }  # fmt: skip
@@ -129,6 +132,37 @@ def test_all_stages_run_and_are_summarised(
     assert summarise.named(run, "hybrid_linear") == "hybrid_linear"
     with pytest.raises(SystemExit, match=r"run the stage `hybrid` .*: no hybrid_stdb T=4"):
         spiking.better(run, "hybrid")
+
+
+def test_deep_networks_train_in_the_units_of_the_ann(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small(monkeypatch)
+    run = kept.Run(tmp_path / "runs", "fashion-mnist", "resnet", 0)
+    setting = stages.Setting.load(run, root)
+    for name in ("ann", "choose", "hybrid"):
+        all_stages.STAGES[name](run, setting)
+    assert [t["surrogate"] for t in json.loads(run.choice.read_text())] == ["linear", "linear"]
+    probs, facts = run.rows()["hybrid_linear", 4]
+    assert spiking.better(run, "hybrid") == "linear"
+    made = spiking.start(run, setting, "linear", facts["scale"], learned=True)
+    assert facts["gain"] == pytest.approx(float(made.descale(torch.ones(()), 4)))
+    made.network.load_state_dict(load_file(run.weights("hybrid_linear-4")))
+    readout = snn.summed(made.network, setting.split("test")[0], 4)
+    expected = torch.softmax(facts["gain"] * readout.double(), -1).numpy()
+    np.testing.assert_allclose(probs, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("cifar10-jpeg", 10), ("mnist", 3)])
+def test_some_images_of_a_file_sorted_by_class_are_of_all_classes(name: str, classes: int) -> None:
+    data = SimpleNamespace(
+        name=name,
+        splits={"train": SimpleNamespace(indices=np.arange(7, 107))},
+        batch=lambda rows: SimpleNamespace(images=rows, labels=(rows - 7) // 10),
+    )
+    rows, labels = stages.Setting(data, None, None, None).split("train", 30)
+    assert len(set(rows)) == 30
+    assert np.bincount(labels).tolist() == [30 // classes] * classes
 
 
 def row(rule: str, steps: int, values: list[float], data: str = "fashion-mnist") -> dict:
