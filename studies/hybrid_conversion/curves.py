@@ -19,6 +19,7 @@ from bayesnn_spike.report.figures.style import (
 RULES = {
     "conversion": "conversion, published thresholds",
     "conversion_tuned": "conversion, tuned",
+    "conversion_local": "conversion, locally balanced",
     "hybrid": "hybrid",
     "hybrid_stdb": "hybrid, spike time (STDB)",
     "hybrid_linear": "hybrid, linear surrogate",

@@ -16,6 +16,7 @@ PANELS = (
     ("conversion", 256),
     ("conversion_tuned", 8),
     ("conversion_tuned", 64),
+    ("conversion_local", 8),
     ("hybrid", 4),
     ("hybrid", 8),
     ("scratch", 8),

@@ -132,8 +132,9 @@ def pairs(rows: list[Kept]) -> Iterator[tuple[Kept, Kept]]:
         others = []
         if rule == "hybrid":
             others += [("ann", 0), ("conversion", steps), ("conversion_tuned", steps)]
+            others += [("conversion_local", steps)]
             others += [("scratch", steps), ("hybrid_stdb", steps), ("hybrid_linear", steps)]
-        elif rule in ("conversion", "conversion_tuned", "qcfs", "conversion_delayed"):
+        elif rule == "qcfs" or rule.startswith("conversion"):
             others += [("ann", 0)]
         elif rule == "binary_bayes":
             others += [("binary_straight_through", steps), ("hybrid", steps)]
