@@ -42,6 +42,11 @@ class Run:
         return self.out / self.network / f"{self.data}-choice.json"
 
     @property
+    def binary_choice(self) -> Path:
+        """The settings that held-out images chose for binary weights."""
+        return self.out / self.network / f"{self.data}-binary-choice.json"
+
+    @property
     def labels(self) -> Path:
         """The labels of a data set's test images."""
         return self.out / f"{self.data}-labels.npy"

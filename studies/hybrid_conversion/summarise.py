@@ -211,15 +211,17 @@ def energy_table(by_seed: Sequence[list[dict[str, Any]]]) -> str:
 
 def extras(out: Path, network: str, sets: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what runs kept beside their rows: by kind, then by data set (and seed)."""
-    found: dict[str, dict[str, Any]] = {"energy": {}, "mechanism": {}, "choices": {}}
+    kinds = ("energy", "mechanism", "choices", "binary_choices")
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for data, seed in itertools.product(sets, SEEDS):
         run = Run(out, data, network, seed)
         for kind in ("energy", "mechanism"):
             path = run.folder / f"{kind}.json"
             if path.exists():
                 found[kind].setdefault(data, {})[str(seed)] = json.loads(path.read_text())
-        if run.choice.exists():
-            found["choices"][data] = json.loads(run.choice.read_text())
+        for kind, path in (("choices", run.choice), ("binary_choices", run.binary_choice)):
+            if path.exists():
+                found[kind][data] = json.loads(path.read_text())
     return {kind: by for kind, by in found.items() if by}
 
 

@@ -72,6 +72,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         (quantised, "STEPS", (4,)),
         (mechanism, "COUNTED", (2,)),
         (binary, "DRAWS", 2),
+        (binary, "GRID", {rule: [(0.1, 1e-3)] for rule in binary.GRID}),
+        (binary, "CHOICE_UPDATES", 1),
         (costs, "IMAGES", 4),
         (costs, "PLAIN", (8,)),
         (costs, "TUNED", (4,)),
