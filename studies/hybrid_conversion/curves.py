@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bayesnn_spike.report.figures.style import (
     CYCLE,
@@ -94,9 +94,13 @@ def _panel(ax: Axes, rows: Sequence[dict[str, Any]], metric: str, shown: Sequenc
         ax.axhline(value, color=GREY, linewidth=1, linestyle=":", label="ANN")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(plain)
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    # A panel may lie within one decade, and would have no number.
+    ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    ax.yaxis.set_minor_formatter(plain)
     # Bars of a deviation above the mean would reach to 0: the lines say how far the axis goes.
     ax.set_ylim(0.7 * min(seen), 1.4 * max(seen))
     grid_lines(ax)
