@@ -7,7 +7,7 @@ import snn
 import torch
 from converted import accuracy
 from kept import Run, say
-from spiking import start
+from spiking import local, start
 from stages import Setting
 from torch import Tensor
 from torch.func import functional_call
@@ -41,7 +41,12 @@ CHOICE_IMAGES, CHOICE_UPDATES = 1000, 150
 
 
 def binary(run: Run, setting: Setting) -> None:
-    """Hidden weights of -1 and +1: untrained signs, straight-through, and Bayes."""
+    """Hidden weights of -1 and +1: untrained signs, straight-through, and Bayes.
+
+    Of the small network: its scale and its loss are those of largest currents.
+    """
+    if local(run):
+        return
     conversion = start(run, setting, "linear", SCALE, learned=True)
     if not run.has("binary_signs", STEPS):
         net = binarise(conversion.network)

@@ -13,7 +13,7 @@ import snn
 import torch
 from converted import accuracy
 from kept import Run, say
-from spiking import SURROGATES, best, start
+from spiking import SURROGATES, best, local, start
 from stages import Setting
 from torch import Tensor
 
@@ -28,9 +28,12 @@ PASSES, IMAGES, HELD_OUT = 1.0, 64, 2000
 
 
 def mechanism(run: Run, setting: Setting) -> None:
-    """Count and train with seed 0, and keep what is seen on held-out images."""
+    """Count and train with seed 0, and keep what is seen on held-out images.
+
+    Not where only one surrogate is compared.
+    """
     path = run.folder / "mechanism.json"
-    if run.seed != 0 or path.exists():
+    if run.seed != 0 or path.exists() or local(run):
         return
     found = {
         "slopes": [_slopes(run, setting, rule, t) for rule in TRAINED for t in COUNTED],

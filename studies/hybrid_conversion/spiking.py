@@ -45,8 +45,8 @@ CHOICE_UPDATES = {"mnist": 75, "fashion-mnist": 150, "cifar10-jpeg": 150}
 def local(run: Run) -> bool:
     """Return whether a run's thresholds are balanced locally and its loss is in the ANN's logits.
 
-    One scale of the largest currents does not fit seven layers, or 0.8 million units: the layers
-    behind clip first. And summed currents are tens of times the ANN's logits there.
+    One scale of the largest currents fits neither seven layers nor colour images: the layers behind
+    clip first. And summed currents are tens of times the ANN's logits there.
     """
     return run.network == "resnet" or run.data == "cifar10-jpeg"
 
